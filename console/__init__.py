@@ -1,0 +1,1 @@
+"""The pages people open: acknowledgements and webhooks now, the operations centre later."""

@@ -1,0 +1,1 @@
+"""From a notice to a delivery: audience, ledger, dispatcher, channels, templates, curtailment."""

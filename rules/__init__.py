@@ -1,0 +1,1 @@
+"""From an episode to a notice: the rule model, the engine and the rule packs."""

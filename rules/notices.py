@@ -1,0 +1,114 @@
+"""Notices: what is said to whom because of an episode, and the two kinds of it that must never meet.
+
+An actual notice and an exercise notice are different types. Nothing converts one into the other; messages,
+ledger rows and channels keep the distinction, so that an exercise cannot reach the public.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+NoticeKind = Literal["advisory", "instruction", "request", "order-draft", "bulletin", "all-clear"]
+Recipients = Literal["residents", "facilities", "authorities"]
+
+_NAMESPACE = uuid.UUID("6f1d2c1e-6a55-5d0b-9a51-0d6f6b0a9a11")
+
+
+class Audience(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is addressed.
+
+    Attributes:
+        recipients: registry the recipients come from.
+        provinces: codes of the provinces they live or stand in.
+        told_in: when set, only those who were planned a message of a *warning* kind in this episode
+            (an all-clear goes to exactly those who were warned).
+    """
+
+    recipients: Recipients
+    provinces: list[str]
+    told_in: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Stable text of the audience, part of the notice id."""
+        return f"{self.recipients}:{','.join(sorted(self.provinces))}:{self.told_in or ''}"
+
+
+class NoticeProvince(msgspec.Struct, frozen=True, kw_only=True):
+    """What a notice says about one province. Index values are those of the airshed's standard."""
+
+    code: str
+    names: dict[str, str]
+    level: int
+    level_name: str
+    index: int | None
+    index_24h: int | None
+
+
+class _Notice(msgspec.Struct, frozen=True, kw_only=True, tag_field="mode"):
+    """Fields of every notice.
+
+    Attributes:
+        id: uuid5 of (episode, transition, rule, audience).
+        time: event time of the decision; the data in ``provinces`` are of this hour.
+        template: name of the template family; language and channel choose the file.
+        priority: 0 = goes first.
+        valid_until: after this the message is of no use and is not sent.
+        sms_parts: most SMS parts a message may take.
+        provinces: provinces of the episode with their values.
+        actions: measures asked for, by language (requests and instructions).
+        level_names: name of the level for people, by language.
+        data_standard: index standard of the values, e.g. ``vn_aqi``.
+        zone: IANA zone in which times are shown.
+        reason: why it was made: the rule's condition and the values it saw.
+    """
+
+    id: str
+    kind: NoticeKind
+    airshed: str
+    airshed_names: dict[str, str]
+    episode: str
+    transition: int
+    rule: str
+    audience: Audience
+    time: datetime
+    onset: datetime
+    level: int
+    level_name: str
+    level_names: dict[str, str]
+    template: str
+    priority: int
+    valid_until: datetime
+    sms_parts: int
+    provinces: list[NoticeProvince]
+    actions: dict[str, list[str]]
+    sender: dict[str, str]
+    data_standard: str
+    zone: str
+    reason: str
+    pack: str
+
+
+class ActualNotice(_Notice, frozen=True, kw_only=True, tag="actual"):
+    """A notice that people are meant to act on."""
+
+
+class ExerciseNotice(_Notice, frozen=True, kw_only=True, tag="exercise"):
+    """A notice of an exercise, a simulation or a replay; every message made from it says so first."""
+
+
+Notice = ActualNotice | ExerciseNotice
+
+
+def notice_id(episode: str, transition: int, rule: str, audience: Audience) -> str:
+    """The deterministic id of a notice."""
+    return str(uuid.uuid5(_NAMESPACE, f"{episode}|{transition}|{rule}|{audience.key}"))
+
+
+def delivery_id(notice: str, recipient: str, channel: str) -> str:
+    """The deterministic id of one message of a notice to one recipient on one channel."""
+    return str(uuid.uuid5(_NAMESPACE, f"{notice}|{recipient}|{channel}"))

@@ -1,0 +1,91 @@
+"""An airshed: provinces that breathe one body of air, their borders with each other, and the levels of alarm."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Province(msgspec.Struct, frozen=True, kw_only=True):
+    """A province of an airshed.
+
+    Attributes:
+        code: official code (for Viet Nam those in force since 1 July 2025).
+        names: by language, e.g. ``{"vi": "Hà Nội", "en": "Hanoi"}``.
+        neighbours: codes of provinces of the same airshed that share a land border.
+        population: residents, 0 if not known.
+        aliases: other spellings under which registries may name it (old codes, former provinces).
+    """
+
+    code: str
+    names: dict[str, str]
+    neighbours: list[str]
+    population: int = 0
+    aliases: list[str] = []
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """A level of alarm with hysteresis. All index values are those of the airshed's index standard.
+
+    Attributes:
+        name: machine name; ``names`` are for people, by language.
+        enter: hourly index at or above which an hour counts towards entering.
+        exit: hourly index below which an hour counts towards leaving; lower than ``enter``.
+        enter_hours: consecutive hours needed to enter.
+        exit_hours: consecutive hours needed to leave.
+        enter_24h: 24-hour index that must be reached as well when entering; ``None`` = not required.
+    """
+
+    name: str
+    names: dict[str, str]
+    enter: int
+    exit: int
+    enter_hours: int
+    exit_hours: int
+    enter_24h: int | None = None
+
+
+class Detection(msgspec.Struct, frozen=True, kw_only=True):
+    """How province hours become an episode.
+
+    Attributes:
+        minimum_coverage: valid / known stations below which a province is unknown.
+        minimum_stations: valid stations needed where the province has that many.
+        minimum_provinces: adjacent provinces at a level at the same time.
+        together_hours: consecutive hours for which they must be so before an episode opens.
+        step_s: event-time step of decisions, seconds.
+        lateness_s: how long after the end of a step its readings are waited for, seconds of event time.
+        merge_gap_hours: an episode of overlapping provinces within this time after a close is the same one.
+    """
+
+    minimum_coverage: float = 0.5
+    minimum_stations: int = 2
+    minimum_provinces: int = 2
+    together_hours: int = 3
+    step_s: int = 3600
+    lateness_s: int = 600
+    merge_gap_hours: int = 24
+
+
+class Airshed(msgspec.Struct, frozen=True, kw_only=True):
+    """A region with its index standard and its levels, lowest first (level numbers count from 1)."""
+
+    code: str
+    names: dict[str, str]
+    standard: str
+    zone: str
+    provinces: list[Province]
+    levels: list[Level]
+    detection: Detection = Detection()
+
+    def province(self, code_or_name: str) -> Province | None:
+        """The province with this code, name or alias (case-insensitive); ``None`` if it is not of this airshed."""
+        wanted = code_or_name.strip().casefold()
+        for province in self.provinces:
+            known = (province.code, *province.names.values(), *province.aliases)
+            if wanted in {name.casefold() for name in known}:
+                return province
+        return None
+
+    def level_name(self, level: int) -> str:
+        """Machine name of a level number; ``none`` for 0."""
+        return self.levels[level - 1].name if level else "none"

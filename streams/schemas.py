@@ -1,0 +1,196 @@
+"""What travels between the stages: one immutable struct per kind of item, JSON on the wire.
+
+Every ``time`` is an aware UTC datetime and, for anything averaged, the END of the averaging period.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+POLLUTANTS = ("pm25", "pm10", "o3", "no2", "so2", "co")
+METEOROLOGY = ("wind_speed", "wind_from_deg", "temp", "rh", "pressure", "rain")
+
+Status = Literal["measuring", "calibrating", "fault", "revised"]
+STATUSES: tuple[Status, ...] = ("measuring", "calibrating", "fault", "revised")
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One value of one pollutant at one station, as it enters.
+
+    Identity is (station, pollutant, time); a repeat changes nothing; a correction has status ``revised``.
+
+    Attributes:
+        station: code in the station registry.
+        pollutant: one of ``POLLUTANTS`` or ``METEOROLOGY``.
+        value: in ``unit``; ``None`` when the station reported no value.
+        unit: ``ug/m3``, ``mg/m3``, ``ppb``, ``ppm`` and their usual spellings; others are refused.
+        time: END of the averaging period, with an offset.
+        period: averaging period, seconds.
+        status: device status.
+        source: name of the feed, for people.
+    """
+
+    station: str
+    pollutant: str
+    value: float | None
+    unit: str
+    time: datetime
+    period: int = 3600
+    status: Status = "measuring"
+    source: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True, tag_field="type", tag="mark"):
+    """A promise of progress: everything of ``source`` that is on time and ends by ``time`` has been handed over.
+
+    Attributes:
+        time: event time reached.
+        source: who promises (a gateway's name on ``readings``; the readings partition on ``index.stations``).
+        of: number of sources that must reach a step before it may be decided.
+    """
+
+    time: datetime
+    source: str = "0"
+    of: int = 1
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that could not be used, with its bytes and the reason.
+
+    Attributes:
+        reason: short machine-readable code (``bad-json``, ``unknown-station``, ``unknown-unit``, ``clock-ahead`` …).
+        message: sentence for the person who can fix it: place, field, what was expected, what to do.
+        place: file and line, or topic, partition and offset.
+        raw: the original bytes (base64 on the wire).
+    """
+
+    reason: str
+    message: str
+    place: str
+    raw: bytes
+    source: str = ""
+
+
+class StationIndex(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="station-index"):
+    """The index of one station for one hour (or one day).
+
+    Attributes:
+        time: END of the hour, or of the day (local 24:00).
+        product: ``hour`` or ``day``.
+        index: the station's index, ``None`` where the standard gives none.
+        sub: sub-index by pollutant.
+        concentration: what each sub-index was computed from, µg/m³ (NowCast for PM, 1 h mean for gases;
+            the day's statistics for ``day``, keyed ``pm25_24h``, ``o3_8h`` …).
+        trailing_24h: mean of the latest 24 hourly PM means by pollutant, µg/m³ (at least 18 valid hours).
+        index_24h: index of ``trailing_24h``: the highest PM sub-index, ``None`` without one.
+        completeness: by pollutant, the fraction of the hour (day) covered by valid readings, 0–1.
+        final: false while the hour is still open.
+        revision: 0 for the first final value, then counting up as late data change it.
+    """
+
+    airshed: str
+    province: str
+    station: str
+    station_class: str
+    time: datetime
+    product: Literal["hour", "day"]
+    standard: str
+    index: int | None
+    category: str | None
+    dominant: str | None
+    sub: dict[str, int]
+    concentration: dict[str, float]
+    trailing_24h: dict[str, float]
+    index_24h: int | None
+    completeness: dict[str, float]
+    final: bool
+    revision: int
+
+
+class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="province-state"):
+    """One province at one hour.
+
+    Attributes:
+        condition: ``unknown`` (too few valid stations: neither clean nor exceeding), ``clean`` or ``exceeding``
+            (some level's entry threshold is met in this hour).
+        level: number of the highest level whose entry threshold the hour meets, 0 for none or unknown.
+        median_index: median of the valid stations' hourly index; ``None`` when unknown.
+        median_index_24h: median of the valid stations' 24-hour index; ``None`` without one.
+        valid / known: stations with an index in this hour / stations in the registry.
+        single_station: the province has one known station only.
+        stations: evidence: (station, index, index_24h) of the valid stations, highest first, at most ten.
+        revision: 0 for the first statement about the hour, counting up as late data change it.
+    """
+
+    airshed: str
+    province: str
+    time: datetime
+    condition: Literal["unknown", "clean", "exceeding"]
+    level: int
+    median_index: int | None
+    median_index_24h: int | None
+    valid: int
+    known: int
+    coverage: float
+    single_station: bool
+    stations: list[tuple[str, int, int | None]]
+    revision: int
+
+
+class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
+    """A province's part in an episode at the moment of a transition."""
+
+    code: str
+    name: str
+    level: int
+    level_name: str
+    since: datetime
+    median_index: int | None
+    median_index_24h: int | None
+    valid: int
+    known: int
+    stations: list[tuple[str, int, int | None]]
+
+
+TransitionKind = Literal["opened", "grown", "escalated", "eased", "merged", "split", "closed", "revised"]
+
+
+class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="episode-event"):
+    """One transition of a cross-provincial episode.
+
+    Attributes:
+        episode: deterministic id, from airshed, onset hour and seed province.
+        transition: counts up from 1 within the episode; (episode, transition) is the identity of the event.
+        time: the event-time step at which it was decided.
+        onset: first hour of the exceedance that led to the episode.
+        level / previous_level: level of the episode after and before the transition (0 = none).
+        provinces: the provinces in the episode after the transition (before it, for ``closed``), by code.
+        joined / left: province codes that came in or went out with this transition.
+        peak_level: highest level so far.
+        population: people living in ``provinces``, 0 where the registry does not say.
+        reason: what made the transition, in words, with the numbers.
+        pack: name and version of the rule pack in force for this episode.
+        parent / merged_into: other episodes concerned by a split or a merge.
+    """
+
+    episode: str
+    airshed: str
+    transition: int
+    kind: TransitionKind
+    time: datetime
+    onset: datetime
+    level: int
+    level_name: str
+    previous_level: int
+    peak_level: int
+    provinces: list[EpisodeProvince]
+    joined: list[str]
+    left: list[str]
+    population: int
+    reason: str
+    pack: str
+    parent: str | None = None
+    merged_into: str | None = None
