@@ -15,7 +15,7 @@ is, if the state says so) and ends in the same state.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from typing import Protocol, TypeVar
 
 from streams.schemas import Mark
@@ -44,3 +44,21 @@ class Stage(Protocol[In, Out]):
         The result ends with a ``Mark`` for the next stage whenever this stage's own progress moved.
         """
         ...
+
+
+Item = TypeVar("Item")
+
+
+def slices(items: Iterable[Item | Mark]) -> Iterator[list[Item] | Mark]:
+    """Cut a stream of items and marks into the calls a stage wants: runs of items, and single marks, in order."""
+    run: list[Item] = []
+    for item in items:
+        if isinstance(item, Mark):
+            if run:
+                yield run
+            yield item
+            run = []
+        else:
+            run.append(item)
+    if run:
+        yield run

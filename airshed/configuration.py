@@ -1,0 +1,274 @@
+"""airshed.toml: what an installation is. Schema-checked; every problem is reported at once; secrets by reference."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from streams.errors import ConfigurationError, Problem
+
+Mode = Literal["exercise", "actual"]
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """A reference to a secret: ``env:NAME`` or ``file:PATH``. The value itself never stands in the configuration."""
+
+    reference: str
+
+    def reveal(self) -> str:
+        """The secret. Raises ``ConfigurationError`` if the variable or the file is missing."""
+        kind, _, where = self.reference.partition(":")
+        if kind == "env" and where in os.environ:
+            return os.environ[where]
+        if kind == "file" and Path(where).is_file():
+            return Path(where).read_text(encoding="utf-8").strip()
+        remedy = f"set the variable {where}" if kind == "env" else f"create the file {where}"
+        raise ConfigurationError([Problem("the secret is not there", field=self.reference, remedy=remedy)])
+
+    def __repr__(self) -> str:
+        return f"Secret({self.reference})"
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A feed. ``directory``: official station files (Circular 10) or tidy files dropped into ``path``."""
+
+    name: str
+    kind: Literal["directory"] = "directory"
+    path: str
+    zone: str = "Asia/Ho_Chi_Minh"
+    poll_s: float = 5.0
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The gateway's name (unique per process), how many gateways feed the topic, and how often it marks progress."""
+
+    name: str = "gateway"
+    of: int = 1
+    mark_every_s: float = 30.0
+
+
+class SmsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The SMS provider. Without ``base_url`` the sandbox endpoint is used; with mode ``actual`` it is required."""
+
+    base_url: str | None = None
+    account_sid: str = "ACsandbox"
+    auth_token: Secret | None = None
+    sender: str = "AIRSHED"
+    timeout_s: float = 10.0
+
+
+class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The mail server. Without ``host`` the sandbox mailbox is used; with mode ``actual`` it is required."""
+
+    host: str | None = None
+    port: int = 587
+    username: str | None = None
+    password: Secret | None = None
+    starttls: bool = True
+    sender: str = "canh-bao@airshed.example.invalid"
+    lookup_url: str | None = None
+    timeout_s: float = 20.0
+
+
+class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the service listens, and the address under which people and providers reach it."""
+
+    host: str = "127.0.0.1"
+    port: int = 8600
+    public_url: str = "http://127.0.0.1:8600"
+
+
+class KafkaSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Kafka runtime."""
+
+    bootstrap: list[str] = ["127.0.0.1:9092"]
+    partitions: int = 6
+    airshed_partitions: int = 2
+    replication: int = 1
+    group: str = "airshed"
+    grace_s: float = 600.0
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An installation.
+
+    Attributes:
+        mode: ``exercise`` (every message says so, only the sandbox is reached) or ``actual``.
+        data_dir: database, keys and, in exercise mode, the sandbox's mailbox.
+        pack: name or path of the rule pack.
+        stations / subscribers / facilities: registry CSV files.
+        database: SQLAlchemy URL; default: SQLite in ``data_dir``.
+    """
+
+    mode: Mode = "exercise"
+    data_dir: str = "var"
+    pack: str = "vietnam-2026"
+    stations: str = "stations.csv"
+    subscribers: str | None = None
+    facilities: str | None = None
+    database: str | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    secret_key: Secret | None = None
+    sources: list[SourceSettings] = []
+    gateway: GatewaySettings = GatewaySettings()
+    sms: SmsSettings = SmsSettings()
+    email: EmailSettings = EmailSettings()
+    web: WebSettings = WebSettings()
+    kafka: KafkaSection = KafkaSection()
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{Path(self.data_dir) / 'airshed.sqlite'}"
+
+
+def load(path: Path) -> Configuration:
+    """Read and check a configuration file.
+
+    Relative paths in it are relative to the file.
+
+    Raises:
+        ConfigurationError: with every problem found, each naming file, line, key and remedy.
+    """
+    text = _text(path)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError([Problem(str(error), place=str(path), remedy="mend the TOML syntax")]) from error
+    problems: list[Problem] = []
+    settings = _converted(Configuration, data, "", problems)
+    if settings is not None:
+        settings = _resolved(settings, path.parent)
+        problems += _contradictions(settings)
+    if problems or settings is None:
+        raise ConfigurationError([_placed(problem, path, text) for problem in problems])
+    return settings
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            [Problem(error.strerror or str(error), place=str(path), remedy="give the file with --config FILE")]
+        ) from error
+
+
+def _converted(struct: type[Any], data: dict[str, Any], prefix: str, problems: list[Problem]) -> Any | None:
+    """Convert a table field by field, so that one wrong value does not hide the next one."""
+    before = len(problems)
+    hints = get_type_hints(struct)
+    known = {field.name: field for field in msgspec.structs.fields(struct)}
+    for name in data.keys() - known.keys():
+        near = difflib.get_close_matches(name, known, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        problems.append(Problem("unknown key", field=prefix + name, remedy=remedy))
+    values = {name: _value(hints[name], data[name], prefix + name, problems) for name in known if name in data}
+    for name, field in known.items():
+        if field.required and name not in data:
+            problems.append(Problem("missing", field=prefix + name, remedy="add it"))
+    return struct(**values) if len(problems) == before else None
+
+
+def _value(hint: Any, value: Any, path: str, problems: list[Problem]) -> Any:
+    arms = [arm for arm in get_args(hint) if arm is not type(None)] if type(None) in get_args(hint) else [hint]
+    if Secret in arms:
+        return _secret(value, path, problems)
+    if get_origin(arms[0]) is list and _is_struct(get_args(arms[0])[0]) and isinstance(value, list):
+        item = get_args(arms[0])[0]
+        return [_value(item, entry, f"{path}[{n}]", problems) for n, entry in enumerate(value)]
+    if _is_struct(arms[0]) and isinstance(value, dict):
+        return _converted(arms[0], value, f"{path}.", problems)
+    try:
+        return msgspec.convert(value, hint)
+    except msgspec.ValidationError as error:
+        problems.append(Problem(str(error), field=path, remedy="see docs/configuration.md"))
+        return None
+
+
+def _is_struct(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+def _secret(value: Any, path: str, problems: list[Problem]) -> Secret | None:
+    if isinstance(value, str) and re.match(r"(env|file):.", value):
+        return Secret(value)
+    problems.append(
+        Problem(
+            "a secret may not stand in the configuration",
+            field=path,
+            remedy='write "env:NAME" or "file:PATH" and put the secret there',
+        )
+    )
+    return None
+
+
+_PATH_FIELDS = ("data_dir", "stations", "subscribers", "facilities")
+
+
+def _resolved(settings: Configuration, base: Path) -> Configuration:
+    changes: dict[str, Any] = {
+        name: str(base / value) for name in _PATH_FIELDS if (value := getattr(settings, name)) is not None
+    }
+    changes["sources"] = [msgspec.structs.replace(s, path=str(base / s.path)) for s in settings.sources]
+    if settings.pack.endswith((".yaml", ".yml")):
+        changes["pack"] = str(base / settings.pack)
+    return msgspec.structs.replace(settings, **changes)
+
+
+def _contradictions(settings: Configuration) -> list[Problem]:
+    problems = []
+    if not Path(settings.stations).is_file():
+        problems.append(Problem(f"no file {settings.stations}", field="stations", remedy="name the station registry"))
+    for name in ("subscribers", "facilities"):
+        value = getattr(settings, name)
+        if value is not None and not Path(value).is_file():
+            problems.append(Problem(f"no file {value}", field=name, remedy="name the registry file or leave it out"))
+    for n, source in enumerate(settings.sources):
+        if not Path(source.path).is_dir():
+            problems.append(Problem(f"no folder {source.path}", field=f"sources[{n}].path", remedy="create it"))
+    if settings.mode == "actual":
+        problems += _missing_for_actual(settings)
+    return problems
+
+
+def _missing_for_actual(settings: Configuration) -> list[Problem]:
+    wanted = {
+        "sms.base_url": settings.sms.base_url,
+        "sms.auth_token": settings.sms.auth_token,
+        "email.host": settings.email.host,
+        "secret_key": settings.secret_key,
+    }
+    return [
+        Problem('mode = "actual" sends real messages and needs it', field=name, remedy='set it, or mode = "exercise"')
+        for name, value in wanted.items()
+        if value is None
+    ]
+
+
+def _placed(problem: Problem, path: Path, text: str) -> Problem:
+    line = _line_of(problem.field, text)
+    place = f"{path}:{line}" if line else str(path)
+    return Problem(problem.message, place=place, field=problem.field, remedy=problem.remedy)
+
+
+def _line_of(field: str, text: str) -> int:
+    """Line of a key in a TOML text (``sources[1].path``), 0 if it is not written there."""
+    *tables, key = re.sub(r"\[\d+\]", "", field).split(".")
+    wanted_header = ".".join(tables)
+    wanted_nth = int(match.group(1)) if (match := re.search(r"\[(\d+)\]", field)) else 0
+    header = ""
+    nth: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := re.match(r"\s*\[\[?\s*([\w.]+)\s*\]\]?", line):
+            header = match.group(1)
+            nth[header] = nth.get(header, -1) + 1
+        here = header == wanted_header and nth.get(header, 0) == wanted_nth
+        if here and re.match(rf"\s*{re.escape(key)}\s*=", line):
+            return number
+    return 0

@@ -1,0 +1,129 @@
+"""The stages from a reading to a notice, put together; what the local runtime calls directly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rules.engine import RuleEngine
+from rules.model import Pack
+from rules.notices import Notice
+from streams import metrics
+from streams.batches import ReadingBatch
+from streams.clock import epoch_s
+from streams.episodes import EpisodeTracker
+from streams.provinces import ProvinceWatch
+from streams.rolling import IndexStage
+from streams.schemas import EpisodeEvent, Mark, ProvinceState, StationIndex
+from streams.stage import Stage, State, slices
+from streams.stations import StationRegistry
+
+
+@dataclass
+class Outcome:
+    """What the stages said about one slice of input, in order."""
+
+    stations: list[StationIndex] = field(default_factory=list)
+    provinces: list[ProvinceState] = field(default_factory=list)
+    episodes: list[EpisodeEvent] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    late: list[tuple[int, str]] = field(default_factory=list)
+
+
+class Pipeline:
+    """Index, provinces, episodes and rules in one process, each with its own durable state."""
+
+    def __init__(
+        self,
+        pack: Pack,
+        registry: StationRegistry,
+        state: Callable[[str], State],
+        *,
+        mode: Any,
+        provisional: bool = False,
+    ) -> None:
+        airsheds = [pack.airshed]
+        self.index = IndexStage(registry, airsheds, state("index"), provisional=provisional)
+        self.provinces = ProvinceWatch(airsheds, registry, state("provinces"))
+        self.episodes = EpisodeTracker(airsheds, state("episodes"), pack=pack.reference)
+        self.rules = RuleEngine(pack, state("rules"), mode)
+        self._names = {p.code: pack.airshed.code for p in pack.airshed.provinces}
+
+    def accept(self, batch: ReadingBatch) -> Outcome:
+        """Take screened readings in. Nothing is decided before the next mark."""
+        outcome = Outcome()
+        self._pass_on(_timed("index", self.index.accept, batch), outcome)
+        outcome.late = self.index.take_rejected()
+        return outcome
+
+    def advance(self, mark: Mark) -> Outcome:
+        """Event time has moved: decide every complete step, through all stages."""
+        outcome = Outcome()
+        self._pass_on(_timed("index", self.index.advance, mark), outcome)
+        metrics.EVENT_TIME.labels("gateway").set(epoch_s(mark.time))
+        return outcome
+
+    def _pass_on(self, said: Sequence[StationIndex | Mark], outcome: Outcome) -> None:
+        outcome.stations = [item for item in said if isinstance(item, StationIndex)]
+        states = _drive("provinces", self.provinces, said)
+        outcome.provinces = [item for item in states if isinstance(item, ProvinceState)]
+        events = _drive("episodes", self.episodes, states)
+        outcome.episodes = [item for item in events if isinstance(item, EpisodeEvent)]
+        notices = _drive("rules", self.rules, events)
+        outcome.notices = [item for item in notices if not isinstance(item, Mark)]
+        count(outcome, self)
+
+
+def _drive(name: str, stage: Stage[Any, Any], items: Iterable[Any]) -> list[Any]:
+    """Run a stage over what the one before it said."""
+    said: list[Any] = []
+    for piece in slices(items):
+        if isinstance(piece, Mark):
+            said += _timed(name, stage.advance, piece)
+            metrics.EVENT_TIME.labels(name).set(epoch_s(piece.time))
+        else:
+            said += _timed(name, stage.accept, piece)
+    return said
+
+
+def _timed(name: str, call: Callable[[Any], Sequence[Any]], argument: Any) -> Sequence[Any]:
+    started = time.perf_counter()
+    result = call(argument)
+    metrics.STAGE_SECONDS.labels(name).observe(time.perf_counter() - started)
+    return result
+
+
+def count(outcome: Outcome, pipeline: Pipeline) -> None:
+    """Tell the metrics what was said and what became of the readings."""
+    for name, number in pipeline.index.take_counts().items():
+        metrics.READINGS.labels(name).inc(number)
+    for station in outcome.stations:
+        metrics.INDEX_VALUES.labels(_index_kind(station)).inc()
+    for state in outcome.provinces:
+        level = -1 if state.condition == "unknown" else state.level
+        metrics.PROVINCE_LEVEL.labels(state.airshed, state.province).set(level)
+    for event in outcome.episodes:
+        metrics.EPISODES.labels(event.kind).inc()
+        if event.kind in ("opened", "split"):
+            metrics.EPISODES_OPEN.labels(event.airshed).inc()
+        elif event.kind in ("closed", "merged"):
+            metrics.EPISODES_OPEN.labels(event.airshed).dec()
+    for decision in pipeline.rules.take_decisions():
+        metrics.NOTICES.labels(decision.kind, decision.reason).inc()
+
+
+def _index_kind(station: StationIndex) -> str:
+    if station.index is None:
+        return "none"
+    if not station.final:
+        return "provisional"
+    return "revised" if station.revision else "final"
+
+
+def rows_of(batch: ReadingBatch, rows: Sequence[int]) -> ReadingBatch:
+    """The given rows of a batch."""
+    return batch.take(np.asarray(rows, dtype=np.intp))
