@@ -68,7 +68,7 @@ class StageState(MutableMapping[str, bytes]):
     def __init__(self, stage: str, connection: sa.Connection) -> None:
         self.stage = stage
         query = sa.select(stage_state.c.key, stage_state.c.value).where(stage_state.c.stage == stage)
-        self._values: dict[str, bytes] = {key: value for key, value in connection.execute(query)}
+        self._values: dict[str, bytes] = {row.key: row.value for row in connection.execute(query)}
         self._changed: dict[str, bytes | None] = {}
 
     def __getitem__(self, key: str) -> bytes:

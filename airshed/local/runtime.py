@@ -1,0 +1,94 @@
+"""The local runtime: takes slices of input through every stage, one database transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from airshed.local import store
+from airshed.pipeline import Outcome, Pipeline
+from rules.model import Pack
+from rules.notices import Notice
+from streams import metrics
+from streams.batches import ReadingBatch
+from streams.schemas import Mark, Rejected
+from streams.stations import StationRegistry
+
+Plan = Callable[[sa.Connection, Notice], int]
+"""Writes the ledger rows of a notice in the caller's transaction; idempotent; returns the rows written."""
+
+STAGES = ("index", "provinces", "episodes", "rules")
+
+
+class LocalRuntime:
+    """One process, one database.
+
+    ``take`` is atomic: after a crash at any point a new runtime on the same database carries on as if the slice had
+    been taken wholly or not at all. Calls must come from one thread, one at a time. An exception out of ``take``
+    leaves memory ahead of the database: drop the runtime and make a new one.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        pack: Pack,
+        registry: StationRegistry,
+        *,
+        mode: Any,
+        plan: Plan | None = None,
+        extra_states: Sequence[str] = (),
+        provisional: bool = False,
+    ) -> None:
+        store.metadata.create_all(engine)
+        self._engine = engine
+        self._plan = plan
+        with engine.connect() as connection:
+            self.states = {name: store.StageState(name, connection) for name in (*STAGES, *extra_states)}
+        self.pipeline = Pipeline(pack, registry, self.states.__getitem__, mode=mode, provisional=provisional)
+
+    def take(
+        self,
+        batches: Sequence[ReadingBatch] = (),
+        mark: Mark | None = None,
+        rejected: Sequence[Rejected] = (),
+        progress: tuple[str, store.Progress] | None = None,
+    ) -> Outcome:
+        """Take readings and then, maybe, a mark; keep what was said, what was refused and how far the input is."""
+        outcomes = [self.pipeline.accept(batch) for batch in batches]
+        if mark is not None:
+            outcomes.append(self.pipeline.advance(mark))
+        whole = _joined(outcomes)
+        with self._engine.begin() as connection:
+            self._keep(connection, whole, rejected)
+            if progress is not None:
+                store.write_progress(connection, *progress)
+        for item in rejected:
+            metrics.REJECTED.labels(item.reason).inc()
+        if rejected:
+            metrics.READINGS.labels("rejected").inc(len(rejected))
+        return whole
+
+    def _keep(self, connection: sa.Connection, outcome: Outcome, rejected: Sequence[Rejected]) -> None:
+        store.log_events(connection, "index.stations", [item for item in outcome.stations if item.final])
+        store.log_events(connection, "index.provinces", outcome.provinces)
+        store.log_events(connection, "episodes", outcome.episodes)
+        store.log_events(connection, "notices", outcome.notices)
+        store.log_rejected(connection, rejected)
+        if self._plan is not None:
+            for notice in outcome.notices:
+                self._plan(connection, notice)
+        for state in self.states.values():
+            state.flush(connection)
+
+
+def _joined(outcomes: Sequence[Outcome]) -> Outcome:
+    whole = Outcome()
+    for outcome in outcomes:
+        whole.stations += outcome.stations
+        whole.provinces += outcome.provinces
+        whole.episodes += outcome.episodes
+        whole.notices += outcome.notices
+        whole.late += outcome.late
+    return whole
