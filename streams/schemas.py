@@ -89,6 +89,8 @@ class StationIndex(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
         completeness: by pollutant, the fraction of the hour (day) covered by valid readings, 0–1.
         final: false while the hour is still open.
         revision: 0 for the first final value, then counting up as late data change it.
+        decided: time of the mark at which the record was made. A stage that hears several index partitions takes
+            the record in when all of them have passed it, so that their interleaving changes nothing.
     """
 
     airshed: str
@@ -108,6 +110,7 @@ class StationIndex(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     completeness: dict[str, float]
     final: bool
     revision: int
+    decided: datetime | None = None
 
 
 class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="province-state"):
@@ -169,6 +172,7 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
         level / previous_level: level of the episode after and before the transition (0 = none).
         provinces: the provinces in the episode after the transition (before it, for ``closed``), by code.
         joined / left: province codes that came in or went out with this transition.
+        departed: the provinces of ``left`` as they are now.
         peak_level: highest level so far.
         population: people living in ``provinces``, 0 where the registry does not say.
         reason: what made the transition, in words, with the numbers.
@@ -194,3 +198,4 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     pack: str
     parent: str | None = None
     merged_into: str | None = None
+    departed: list[EpisodeProvince] = []
