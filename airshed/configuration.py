@@ -76,6 +76,13 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     timeout_s: float = 20.0
 
 
+class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A sandbox that is already running (``airshed sandbox DIR``). Without addresses each service starts its own."""
+
+    smtp: str | None = None
+    http: str | None = None
+
+
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service listens, and the address under which people and providers reach it."""
 
@@ -87,7 +94,7 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class KafkaSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The Kafka runtime."""
 
-    bootstrap: list[str] = ["127.0.0.1:9092"]
+    bootstrap: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.1:9092"])
     partitions: int = 6
     airshed_partitions: int = 2
     replication: int = 1
@@ -119,6 +126,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     gateway: GatewaySettings = GatewaySettings()
     sms: SmsSettings = SmsSettings()
     email: EmailSettings = EmailSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     web: WebSettings = WebSettings()
     kafka: KafkaSection = KafkaSection()
 

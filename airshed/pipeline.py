@@ -16,6 +16,7 @@ from streams import metrics
 from streams.batches import ReadingBatch
 from streams.clock import epoch_s
 from streams.episodes import EpisodeTracker
+from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
 from streams.schemas import EpisodeEvent, Mark, ProvinceState, StationIndex
@@ -47,7 +48,7 @@ class Pipeline:
         provisional: bool = False,
     ) -> None:
         airsheds = [pack.airshed]
-        self.index = IndexStage(registry, airsheds, state("index"), provisional=provisional)
+        self.index = Intake(IndexStage(registry, airsheds, state("index"), provisional=provisional))
         self.provinces = ProvinceWatch(airsheds, registry, state("provinces"))
         self.episodes = EpisodeTracker(airsheds, state("episodes"), pack=pack.reference)
         self.rules = RuleEngine(pack, state("rules"), mode)

@@ -1,0 +1,60 @@
+"""``airshed rules``: validate a pack before it is switched on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from rules.loading import load_pack
+from rules.model import Pack
+from streams.errors import PackError
+
+app = typer.Typer(help="Rule packs.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Rule packs: check one before it is switched on."""
+
+
+@app.command("check")
+def check(
+    pack: Annotated[str, typer.Argument(help="Name of a packaged pack, or path of a YAML file.")],
+    json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Validate a rule pack; every problem with file, line, column and remedy.
+
+    Example: `airshed rules check vietnam-2026`
+    """
+    out = Console(highlight=False, soft_wrap=True)
+    try:
+        loaded = load_pack(pack)
+    except PackError as error:
+        if not json:
+            raise
+        problems = [
+            {"place": p.place, "field": p.field, "problem": p.message, "remedy": p.remedy} for p in error.problems
+        ]
+        out.print_json(msgspec.json.encode({"ok": False, "problems": problems}).decode())
+        raise typer.Exit(1) from None
+    if json:
+        out.print_json(msgspec.json.encode({"ok": True, "pack": loaded.reference, "rules": len(loaded.rules)}).decode())
+    else:
+        out.print(_summary(loaded))
+
+
+def _summary(pack: Pack) -> str:
+    levels = ", ".join(
+        f"{level.name} ({level.enter} for {level.enter_hours} h, until below {level.exit} for {level.exit_hours} h)"
+        for level in pack.airshed.levels
+    )
+    lines = [
+        f"{pack.reference}: in order",
+        f"  airshed   {pack.airshed.code}, {len(pack.airshed.provinces)} provinces, {pack.airshed.standard}",
+        f"  levels    {levels}",
+        f"  rules     {', '.join(rule.id for rule in pack.rules)}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""The first stage as runtimes drive it: screening, then the rolling index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from streams.batches import ReadingBatch
+from streams.rolling import IndexStage
+from streams.schemas import Mark, StationIndex
+from streams.screening import Limits, screen
+
+
+class Intake:
+    """Screening in front of the index stage; a ``Stage[ReadingBatch, StationIndex]``.
+
+    Every row of every batch lands in exactly one outcome of ``take_counts``: a reason of screening, or one of the
+    index stage's outcomes.
+    """
+
+    def __init__(self, index: IndexStage, limits: Limits | None = None) -> None:
+        self._index = index
+        self._limits = limits or Limits()
+        self._counts: Counter[str] = Counter()
+        self._rejected: list[tuple[int, str]] = []
+
+    def accept(self, batch: ReadingBatch) -> Sequence[StationIndex]:
+        """Take readings in; what cannot count is set aside by reason."""
+        screened = screen(batch, self._limits)
+        self._counts.update({name: number for name, number in screened.counts().items() if name != "usable"})
+        said = self._index.accept(screened.usable)
+        original = np.flatnonzero(screened.reasons == 0)
+        self._rejected += [(int(original[row]), reason) for row, reason in self._index.take_rejected()]
+        self._counts.update(self._index.take_counts())
+        return said
+
+    def advance(self, mark: Mark) -> Sequence[StationIndex | Mark]:
+        """Event time has moved; closes the hours that are complete."""
+        return self._index.advance(mark)
+
+    def take_counts(self) -> dict[str, int]:
+        """Rows by outcome since the last call."""
+        counts, self._counts = dict(self._counts), Counter()
+        return counts
+
+    def take_rejected(self) -> list[tuple[int, str]]:
+        """(row in the batch last accepted, reason) of rows too late or too early to count, since the last call."""
+        rejected, self._rejected = self._rejected, []
+        return rejected
