@@ -1,0 +1,155 @@
+"""Takes fetched messages of one partition through one stage and says what must become durable, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airshed.kafka.journal import Journal
+from airshed.kafka.stages import MARK_KEY, Decoded, StageSpec, encode, mark_in
+from streams.clock import epoch_s
+from streams.schemas import Mark, Rejected
+from streams.stage import Stage
+from streams.topics import REJECTED
+from streams.transport.batches import Partition, Record
+from streams.transport.driver import Outgoing
+from streams.transport.partitions import partition_of
+from streams.transport.tables import Write
+
+_NEXT = "next"
+_MARKED = "marked"
+_DERIVED = "derived"
+
+
+@dataclass
+class Work:
+    """What one fetched batch led to. To be made durable in this order: ``outgoing``, then ``writes``."""
+
+    outgoing: list[Outgoing] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+    said: list[Any] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    taken: int = 0
+    repeated: int = 0
+
+
+class StageRunner:
+    """One stage on one partition.
+
+    The offset after the last message of every call is written to the state right behind the writes of that call.
+    A changelog that ends anywhere therefore holds some calls wholly and at most one partly, and says which: after a
+    crash the calls it holds are skipped, and only the one it holds partly is repeated, as the contract of
+    :mod:`streams.stage` allows. No message has its effect on the state twice, whatever Kafka delivers again.
+    """
+
+    def __init__(self, spec: StageSpec, partition: int, durable: dict[str, bytes]) -> None:
+        self.spec = spec
+        self.partition = partition
+        self.journal = Journal(durable)
+        self.stage: Stage[Any, Any] = spec.make(partition, self.journal.stage)
+        self._place = Partition(spec.source, partition)
+
+    @property
+    def next_offset(self) -> int:
+        """First offset whose effects are not all in the state."""
+        return int(self.journal.get(_NEXT) or 0)
+
+    def take(self, records: Sequence[Record]) -> Work:
+        """Run the stage over messages in offset order. Nothing of it counts until ``settle``."""
+        work = Work()
+        start = self.next_offset
+        fresh = [record for record in records if record.offset >= start]
+        work.repeated = len(records) - len(fresh)
+        for piece in _runs(fresh):
+            if isinstance(piece, _Marked):
+                self._advance(piece.mark, work, given=True)
+                self._progress(piece.offset + 1)
+            else:
+                self._accept(piece, work)
+                self._progress(piece[-1].offset + 1)
+        work.writes = self.journal.writes()
+        return work
+
+    def give_up(self, source: str) -> Work:
+        """Tell the stage that a source is no longer waited for."""
+        work = Work()
+        self._say(getattr(self.stage, "give_up")(source) or (), work)  # noqa: B009 - only some stages have it
+        work.writes = self.journal.writes()
+        return work
+
+    def settle(self) -> None:
+        """Everything of the latest ``take`` is durable."""
+        self.journal.clear()
+
+    def _accept(self, records: Sequence[Record], work: Work) -> None:
+        payloads = [record.value or b"" for record in records]
+        places = [self._place.place(record.offset) for record in records]
+        decoded: Decoded[Any] = self.spec.decode(payloads, places)
+        work.taken += decoded.count
+        self._reject(decoded.rejected, work)
+        if decoded.items is None:
+            return
+        for piece in self._derived(decoded.items):
+            if isinstance(piece, Mark):
+                self._advance(piece, work, given=False)
+            else:
+                self._say(self.stage.accept(piece), work)
+
+    def _derived(self, items: Any) -> Sequence[Any]:
+        if self.spec.derive is None or self.journal.get(_MARKED):
+            return [items]
+        last = self.journal.get(_DERIVED)
+        return self.spec.derive(items, int(last) if last else None)
+
+    def _advance(self, mark: Mark, work: Work, *, given: bool) -> None:
+        if given:
+            self.journal.put(_MARKED, b"1")
+        else:
+            self.journal.put(_DERIVED, str(epoch_s(mark.time)).encode())
+        work.marks.append(mark)
+        self._say(self.stage.advance(mark), work)
+
+    def _progress(self, next_offset: int) -> None:
+        self.journal.put(_NEXT, str(next_offset).encode())
+
+    def _say(self, items: Sequence[Any], work: Work) -> None:
+        for item in items:
+            work.said.append(item)
+            if isinstance(item, Mark):
+                work.outgoing += self._mark_messages(item)
+            else:
+                key = self.spec.key_of(item)
+                number = partition_of(key, self.spec.sink_partitions)
+                work.outgoing.append(Outgoing(self.spec.sink, number, key.encode(), encode(item)))
+
+    def _mark_messages(self, mark: Mark) -> Iterator[Outgoing]:
+        every = self.spec.marks == "every-partition"
+        numbers = range(self.spec.sink_partitions) if every else (self.partition,)
+        payload = encode(mark)
+        return (Outgoing(self.spec.sink, number, MARK_KEY, payload) for number in numbers)
+
+    def _reject(self, rejected: Sequence[Rejected], work: Work) -> None:
+        work.rejected += rejected
+        work.outgoing += (Outgoing(REJECTED, 0, None, encode(item)) for item in rejected)
+
+
+@dataclass(frozen=True)
+class _Marked:
+    mark: Mark
+    offset: int
+
+
+def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record] | _Marked]:
+    """Cut messages into runs of data and single marks, in order."""
+    begin = 0
+    for position, record in enumerate(records):
+        mark = mark_in(record.value) if record.value else None
+        if mark is not None:
+            if position > begin:
+                yield records[begin:position]
+            yield _Marked(mark, record.offset)
+            begin = position + 1
+    if begin < len(records):
+        yield records[begin:]

@@ -1,0 +1,116 @@
+"""How a stage stands between two topics: what the Kafka runtime must know of it, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from streams.schemas import Mark, Rejected
+from streams.stage import Stage, State
+
+Item = TypeVar("Item")
+
+MarkRoute = Literal["every-partition", "same-partition"]
+"""Where a stage's marks go: to every partition of the sink, because its data may lie in any of them; or to the
+partition with the number of the source's, because both topics are keyed alike."""
+
+
+@dataclass(frozen=True)
+class Decoded(Generic[Item]):
+    """What one run of messages without a mark holds.
+
+    Attributes:
+        items: argument of one ``accept`` call; ``None`` if nothing in the run can be used.
+        count: messages or readings in it, for the metrics and for the limits of rejection.
+        rejected: what could not be used.
+    """
+
+    items: Item | None
+    count: int
+    rejected: Sequence[Rejected] = ()
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One agent.
+
+    Attributes:
+        name: also the name of its state table.
+        source / sink: topics.
+        source_partitions / sink_partitions: their numbers of partitions.
+        decode: payloads and their places (``topic/partition@offset``) to the argument of ``accept``.
+        key_of: message key of an item in the sink; its partition follows from it.
+        marks: where the stage's marks go.
+        make: a new stage over the state of one source partition, which it may already find filled.
+        derive: given the argument of ``accept`` and the last derived mark, cuts it where a mark follows from the
+            data's own times; used while nobody has sent a mark. ``None`` for topics that always carry marks.
+        after: called after each flush with the stage and what it said, for metrics.
+    """
+
+    name: str
+    source: str
+    sink: str
+    source_partitions: int
+    sink_partitions: int
+    decode: Callable[[Sequence[bytes], Sequence[str]], Decoded[Any]]
+    key_of: Callable[[Any], str]
+    marks: MarkRoute
+    make: Callable[[int, State], Stage[Any, Any]]
+    derive: Callable[[Any, int | None], Sequence[Any]] | None = None
+    after: Callable[[Stage[Any, Any], Sequence[Any]], None] | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_mark_decoder = msgspec.json.Decoder(Mark)
+
+
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
+_kind_decoder = msgspec.json.Decoder(_Kind)
+
+MARK_KEY = b"~mark"
+"""Key of every mark. A station or an airshed is never called this."""
+
+
+def encode(item: Any) -> bytes:
+    """JSON of an item or a mark."""
+    return _encoder.encode(item)
+
+
+def mark_in(payload: bytes) -> Mark | None:
+    """The mark a payload holds, ``None`` if it holds something else (or something broken, which is not for here)."""
+    if b'"mark"' not in payload:
+        return None
+    try:
+        # A reading may hold the word as well, and msgspec takes a missing tag for the right one.
+        return _mark_decoder.decode(payload) if _kind_decoder.decode(payload).type == "mark" else None
+    except msgspec.DecodeError:
+        return None
+
+
+def decoder_of(kind: Any) -> Callable[[Sequence[bytes], Sequence[str]], Decoded[list[Any]]]:
+    """A ``decode`` for topics with one struct (or union of structs) per message."""
+    decoder = msgspec.json.Decoder(kind)
+    name = getattr(kind, "__name__", str(kind))
+
+    def decode(payloads: Sequence[bytes], places: Sequence[str]) -> Decoded[list[Any]]:
+        items: list[Any] = []
+        rejected: list[Rejected] = []
+        for payload, place in zip(payloads, places, strict=True):
+            try:
+                items.append(decoder.decode(payload))
+            except msgspec.DecodeError as error:
+                rejected.append(_refused(payload, place, name, error))
+        return Decoded(items or None, len(payloads), rejected)
+
+    return decode
+
+
+def _refused(payload: bytes, place: str, name: str, error: Exception) -> Rejected:
+    message = f"{place}: expected a {name}: {error} (who writes to this topic besides Airshed's own stages?)"
+    return Rejected(reason="bad-json", message=message, place=place, raw=payload, source=place.partition("/")[0])

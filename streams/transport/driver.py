@@ -1,0 +1,145 @@
+"""The Faust transport ``airshed://``: aiokafka underneath, one event per fetched batch of a partition.
+
+Registered through the entry point ``faust.transports``. What it changes in Faust's own driver:
+
+* the consumer wraps the messages of one fetch of one partition into one :class:`FetchedBatch`, so that Faust's cost
+  per event is paid once per thousands of messages;
+* offsets are committed from :class:`FinishedOffsets` only; Faust's acknowledgements count for nothing;
+* the producer is idempotent and waits for all in-sync replicas, and takes whole batches of messages.
+
+Changelog topics (state recovery) pass through as Faust expects them, message by message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from faust.transport.drivers import aiokafka as stock
+from faust.types import TP
+
+from streams.transport.batches import FetchedBatch, FinishedOffsets, Partition
+
+
+class Outgoing(NamedTuple):
+    """A message to be produced, its partition already chosen."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+
+
+class _Fetched(NamedTuple):
+    """Stands for a fetch's messages in the places where Faust expects one message."""
+
+    records: Sequence[Any]
+    finish: Callable[[], None]
+
+
+class BatchConsumer(stock.Consumer):  # type: ignore[misc]
+    """Faust's consumer, handing over batches."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.finished = FinishedOffsets()
+        self._seeks = 0
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, Any]:  # noqa: ASYNC109
+        seeks = self._seeks
+        records = await super()._getmany(active_partitions, timeout)
+        if seeks != self._seeks:
+            # Positions were reset while this fetch was under way, and nobody can say on which side of the reset it
+            # lies. Reading it again is harmless; taking it could leave a hole.
+            await self.perform_seek()
+            return {}
+        return {tp: self._wrapped(tp, messages) for tp, messages in records.items() if messages}
+
+    def _wrapped(self, tp: TP, messages: Sequence[Any]) -> Sequence[Any]:
+        if self._is_changelog_tp(tp):
+            return messages
+        # Opened here, before Faust may drop it on its way to the agent: what is dropped must hold commits back.
+        finish = self.finished.open(Partition(tp.topic, tp.partition), messages[-1].offset + 1)
+        return [_Fetched(messages, finish)]
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        if not isinstance(record, _Fetched):
+            return super()._to_message(tp, record)
+        message = super()._to_message(tp, record.records[-1])
+        message.key = None
+        partition = Partition(tp.topic, tp.partition)
+        message.value = FetchedBatch(partition, record.records, message.generation_id, record.finish)
+        return message
+
+    async def perform_seek(self) -> None:
+        """Go back to the committed offsets; whatever was fetched and not finished will come again."""
+        self._seeks += 1
+        self.finished.reset()
+        await super().perform_seek()
+        self.finished.reset()
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing: a batch covers its offsets, and holes between batches need no bookkeeping."""
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        tps = (TP(*partition) for partition in self.finished.partitions())
+        return (tp for tp in tps if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.finished.safe(Partition(tp.topic, tp.partition))
+
+
+class BatchProducer(stock.Producer):  # type: ignore[misc]
+    """Faust's producer, idempotent, and able to send many messages at the cost of few."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+    async def send_all(self, messages: Iterable[Outgoing]) -> dict[Partition, int]:
+        """Produce messages, in order within each partition, and wait until the cluster has them for good.
+
+        Returns:
+            The offset of the last message in each partition written to.
+
+        Raises:
+            aiokafka.errors.KafkaError: if any of them could not be stored; some may have been.
+        """
+        lines: dict[Partition, list[Outgoing]] = {}
+        for message in messages:
+            lines.setdefault(Partition(message.topic, message.partition), []).append(message)
+        waiting = [await self._send_line(partition, line) for partition, line in lines.items()]
+        return {partition: await last for partition, last in zip(lines, waiting, strict=True)}
+
+    async def _send_line(self, partition: Partition, line: Sequence[Outgoing]) -> Any:
+        producer = self._ensure_producer()
+        futures = []
+        builder = producer.create_batch()
+        for message in line:
+            if builder.append(key=message.key, value=message.value, timestamp=None) is None:
+                futures.append((await self._submit(builder, partition), builder.record_count()))
+                builder = producer.create_batch()
+                builder.append(key=message.key, value=message.value, timestamp=None)
+        futures.append((await self._submit(builder, partition), builder.record_count()))
+        return _last_offset(futures)
+
+    async def _submit(self, builder: Any, partition: Partition) -> Any:
+        builder.close()
+        return await self._ensure_producer().send_batch(builder, partition.topic, partition=partition.number)
+
+
+async def _last_offset(futures: Sequence[tuple[Any, int]]) -> int:
+    last = -1
+    for future, count in futures:
+        stored = await future
+        last = stored.offset + count - 1
+    return last
+
+
+class Transport(stock.Transport):  # type: ignore[misc]
+    """Faust transport for URLs ``airshed://host:port``."""
+
+    Consumer = BatchConsumer
+    Producer = BatchProducer
+
+
+__all__ = ["BatchConsumer", "BatchProducer", "Outgoing", "Transport"]
