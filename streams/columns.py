@@ -191,7 +191,7 @@ class CodedColumns:
 
     def unused(self) -> NDArray[np.bool_]:
         """Rows of pollutants that are known but that no stage needs."""
-        return self.combination == Combinations.UNUSED
+        return np.equal(self.combination, Combinations.UNUSED)
 
     def batch(self, rows: NDArray[np.bool_], combinations: Combinations) -> ReadingBatch:
         """The chosen rows, which must be usable, in µg/m³."""

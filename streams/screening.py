@@ -89,7 +89,7 @@ Check = Callable[[ReadingBatch, Limits], NDArray[np.bool_]]
 
 
 def _has_status(status: str) -> Check:
-    code = STATUSES.index(status)  # type: ignore[arg-type]  # a text is looked up among literals
+    code = STATUSES.index(status)
     return lambda batch, _: batch.status == code
 
 

@@ -256,11 +256,11 @@ def to_batch(readings: Sequence[Reading], registry: StationRegistry, place: Plac
     refused = [
         rejected(
             reason,
-            problem_of(reason, _fields(items[row]), place_of(int(row))),
+            problem_of(reason, _fields(items[row]), place_of(row)),
             _encode(readings[row]),
             readings[row].source,
         )
-        for row in np.flatnonzero(problems)
+        for row in np.flatnonzero(problems).tolist()
         if (reason := PROBLEMS[problems[row]])
     ]
     usable = (problems == 0) & ~unused
