@@ -1,0 +1,146 @@
+"""Simulated winters: what the air does in each province, as a time table that can be read and argued about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Literal
+
+INDOCHINA_TIME = timezone(timedelta(hours=7))
+
+Course = tuple[tuple[float, float], ...]
+"""(hours since the start, PM2.5 in µg/m³ without its daily cycle); in between, straight lines."""
+
+DisturbanceKind = Literal[
+    "calibrating",  # status 01 and the concentration of the test gas
+    "full-scale",  # a beta-attenuation monitor after the failure of a critical parameter: 985 µg/m³, status 00
+    "stuck",  # the first value of the interval again and again
+    "silent",  # nothing comes
+]
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Something wrong with one station between two moments, hours since the start; the end is not included."""
+
+    kind: DisturbanceKind
+    station: str
+    from_h: float
+    to_h: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """Shares of all readings, 0–1.
+
+    Attributes:
+        missing: station and moment without any reading.
+        duplicate: sent twice, the second time one cycle later.
+        late: sent one or two cycles (5 or 10 minutes) later: still on time for a lateness of ten minutes.
+    """
+
+    missing: float = 0.01
+    duplicate: float = 0.003
+    late: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """A simulated stretch of weather over the Red River Delta.
+
+    Attributes:
+        start: first moment; the first readings end one cycle after it.
+        stations: how many in each province, by code.
+        courses: by province code.
+        daily_cycle: (local hour, factor), straight lines in between, periodic.
+        noise: relative standard deviations: between stations (constant), of a province from hour to hour, of a
+            single reading.
+    """
+
+    name: str
+    title: str
+    start: datetime
+    days: int
+    stations: dict[str, int]
+    courses: dict[str, Course]
+    daily_cycle: Course
+    noise: tuple[float, float, float] = (0.08, 0.04, 0.05)
+    disturbances: tuple[Disturbance, ...] = ()
+    rates: Rates = Rates()
+
+
+# Higher from 02 to 08 h under the night's inversion, lowest at 14 to 15 h in the mixed layer (Tran et al. 2020 found
+# this cycle in northern Viet Nam); the amplitude is chosen so that the mean over the day stays 1.
+WINTER_DAY: Course = (
+    (0, 1.12),
+    (2, 1.19),
+    (5, 1.23),
+    (8, 1.18),
+    (11, 0.94),
+    (14, 0.74),
+    (15, 0.74),
+    (18, 0.93),
+    (21, 1.04),
+    (24, 1.12),
+)
+
+# A sixth of the air's provinces' monitors, no real ones: enough that half of a province may fail and leave a median.
+SIXTY_STATIONS = {"01": 12, "19": 6, "24": 9, "25": 8, "31": 9, "33": 8, "37": 8}
+
+
+def _one_each_morning(days: int, stations: tuple[str, ...]) -> tuple[Disturbance, ...]:
+    """Calibration from 10 to 11 h, every day at another station."""
+    return tuple(
+        Disturbance("calibrating", stations[day % len(stations)], 24 * day + 10, 24 * day + 11) for day in range(days)
+    )
+
+
+STAGNATION = Scenario(
+    name="stagnation",
+    title="Stagnation in January: seven provinces, five days, ended by a cold surge",
+    start=datetime(2026, 1, 10, tzinfo=INDOCHINA_TIME),
+    days=9,
+    stations=SIXTY_STATIONS,
+    courses={
+        # It starts in Hà Nội and Bắc Ninh, reaches Hưng Yên half a day later and the others within a day or two.
+        "01": (
+            (0, 26),
+            (30, 30),
+            (48, 62),
+            (72, 98),
+            (96, 150),
+            (120, 182),
+            (138, 188),
+            (152, 180),
+            (160, 18),
+            (216, 20),
+        ),
+        "24": (
+            (0, 27),
+            (30, 32),
+            (48, 66),
+            (72, 104),
+            (96, 158),
+            (120, 190),
+            (138, 196),
+            (149, 188),
+            (157, 16),
+            (216, 19),
+        ),
+        "33": ((0, 25), (36, 30), (60, 64), (84, 100), (108, 148), (126, 176), (153, 178), (161, 18), (216, 20)),
+        "31": ((0, 22), (42, 26), (72, 56), (96, 88), (120, 118), (150, 124), (158, 15), (216, 18)),
+        "37": ((0, 24), (42, 28), (72, 60), (100, 96), (126, 132), (156, 138), (164, 18), (216, 20)),
+        "25": ((0, 22), (40, 26), (60, 50), (84, 80), (110, 112), (154, 122), (162, 16), (216, 18)),
+        "19": ((0, 20), (40, 24), (60, 46), (84, 76), (110, 106), (147, 112), (155, 14), (216, 16)),
+    },
+    daily_cycle=WINTER_DAY,
+    disturbances=(
+        *_one_each_morning(
+            9, ("SIM-01-03", "SIM-24-02", "SIM-33-04", "SIM-31-05", "SIM-37-01", "SIM-25-06", "SIM-19-02")
+        ),
+        Disturbance("full-scale", "SIM-31-02", 99, 102),
+        Disturbance("stuck", "SIM-01-07", 140, 190),
+    ),
+)
+
+SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in (STAGNATION,)}
