@@ -84,7 +84,7 @@ WINTER_DAY: Course = (
     (24, 1.12),
 )
 
-# A sixth of the air's provinces' monitors, no real ones: enough that half of a province may fail and leave a median.
+# More than a real network has today: several stations may fail in any province and leave enough for a median.
 SIXTY_STATIONS = {"01": 12, "19": 6, "24": 9, "25": 8, "31": 9, "33": 8, "37": 8}
 
 
@@ -95,6 +95,17 @@ def _one_each_morning(days: int, stations: tuple[str, ...]) -> tuple[Disturbance
     )
 
 
+# It starts in Hà Nội and Bắc Ninh, reaches Hưng Yên half a day later and the others within a day or two. The cold
+# surge comes from the north-east on the seventh day: to Thái Nguyên first, to Ninh Bình nine hours later.
+_HA_NOI = ((0, 26), (30, 30), (48, 62), (72, 98), (96, 150), (120, 182), (138, 188), (152, 180), (160, 18), (216, 20))
+_BAC_NINH = ((0, 27), (30, 32), (48, 66), (72, 104), (96, 158), (120, 190), (136, 196), (149, 188), (157, 16))
+_HUNG_YEN = ((0, 25), (36, 30), (60, 64), (84, 100), (108, 148), (126, 176), (153, 178), (161, 18), (216, 20))
+_HAI_PHONG = ((0, 22), (42, 26), (72, 56), (96, 88), (120, 118), (150, 124), (158, 15), (216, 18))
+_NINH_BINH = ((0, 24), (42, 28), (72, 60), (100, 96), (126, 132), (156, 138), (164, 18), (216, 20))
+_PHU_THO = ((0, 22), (40, 26), (60, 50), (84, 80), (110, 112), (154, 122), (162, 16), (216, 18))
+_THAI_NGUYEN = ((0, 20), (40, 24), (60, 46), (84, 76), (110, 106), (147, 112), (155, 14), (216, 16))
+_CALIBRATED = ("SIM-01-03", "SIM-24-02", "SIM-33-04", "SIM-31-05", "SIM-37-01", "SIM-25-06", "SIM-19-02")
+
 STAGNATION = Scenario(
     name="stagnation",
     title="Stagnation in January: seven provinces, five days, ended by a cold surge",
@@ -102,42 +113,17 @@ STAGNATION = Scenario(
     days=9,
     stations=SIXTY_STATIONS,
     courses={
-        # It starts in Hà Nội and Bắc Ninh, reaches Hưng Yên half a day later and the others within a day or two.
-        "01": (
-            (0, 26),
-            (30, 30),
-            (48, 62),
-            (72, 98),
-            (96, 150),
-            (120, 182),
-            (138, 188),
-            (152, 180),
-            (160, 18),
-            (216, 20),
-        ),
-        "24": (
-            (0, 27),
-            (30, 32),
-            (48, 66),
-            (72, 104),
-            (96, 158),
-            (120, 190),
-            (138, 196),
-            (149, 188),
-            (157, 16),
-            (216, 19),
-        ),
-        "33": ((0, 25), (36, 30), (60, 64), (84, 100), (108, 148), (126, 176), (153, 178), (161, 18), (216, 20)),
-        "31": ((0, 22), (42, 26), (72, 56), (96, 88), (120, 118), (150, 124), (158, 15), (216, 18)),
-        "37": ((0, 24), (42, 28), (72, 60), (100, 96), (126, 132), (156, 138), (164, 18), (216, 20)),
-        "25": ((0, 22), (40, 26), (60, 50), (84, 80), (110, 112), (154, 122), (162, 16), (216, 18)),
-        "19": ((0, 20), (40, 24), (60, 46), (84, 76), (110, 106), (147, 112), (155, 14), (216, 16)),
+        "01": _HA_NOI,
+        "24": _BAC_NINH,
+        "33": _HUNG_YEN,
+        "31": _HAI_PHONG,
+        "37": _NINH_BINH,
+        "25": _PHU_THO,
+        "19": _THAI_NGUYEN,
     },
     daily_cycle=WINTER_DAY,
     disturbances=(
-        *_one_each_morning(
-            9, ("SIM-01-03", "SIM-24-02", "SIM-33-04", "SIM-31-05", "SIM-37-01", "SIM-25-06", "SIM-19-02")
-        ),
+        *_one_each_morning(9, _CALIBRATED),
         Disturbance("full-scale", "SIM-31-02", 99, 102),
         Disturbance("stuck", "SIM-01-07", 140, 190),
     ),

@@ -118,7 +118,12 @@ def _fields(scenario: Scenario, registry: StationRegistry, draw: np.random.Gener
     with_gases = np.array([_measures_gases(station) for station in registry.stations])
     for name, field in _gases(scenario, pm25, draw).items():
         fields[name] = np.where(with_gases[:, None], field, np.nan)
-    return {name: np.round(np.maximum(field, 0.5), 1) for name, field in fields.items()}
+    return {name: _as_instruments_write(field) for name, field in fields.items()}
+
+
+def _as_instruments_write(field: Field) -> Field:
+    """One decimal, and nothing below what they can tell from zero."""
+    return np.round(np.maximum(field, 0.5), 1).astype(np.float64)
 
 
 def _fine_particles(scenario: Scenario, registry: StationRegistry, draw: np.random.Generator) -> Field:
