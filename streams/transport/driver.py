@@ -72,10 +72,18 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
         return message
 
     async def perform_seek(self) -> None:
-        """Go back to the committed offsets; whatever was fetched and not finished will come again."""
+        """Go back to the committed offsets; whatever was fetched and not finished will come again.
+
+        Faust leaves a partition without a committed offset where it is, and by then its first messages may have been
+        fetched and dropped (during recovery): a group killed before its first commit would lose them. Such a
+        partition is read from its beginning.
+        """
         self._seeks += 1
-        self.finished.reset()
         await super().perform_seek()
+        assigned = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
+        uncommitted = [stock.ensure_aiokafka_TP(tp) for tp in assigned if self._read_offset.get(tp) is None]
+        if uncommitted:
+            await self._thread.seek_to_beginning(*uncommitted)
         self.finished.reset()
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:

@@ -1,0 +1,178 @@
+"""What becomes of the episodes of an airshed in one hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from streams.airsheds import Airshed
+from streams.clock import HOUR_S, utc
+from streams.components import Neighbours, regional, regional_onset
+from streams.corrections import Correction, History, corrected
+from streams.history import WINDOW_HOURS, Window
+from streams.lineage import Episode, Lineage, Part, trace
+from streams.schemas import EpisodeEvent
+from streams.transitions import Scene, stamp
+
+
+class Decisions(msgspec.Struct):
+    """The episodes of one airshed: those that are open, and those that ended not long ago, each oldest first."""
+
+    open: list[Episode] = []
+    closed: list[Episode] = []
+
+    def decide(self, scene: Scene, window: Window, pack: str) -> list[EpisodeEvent]:
+        """The transitions of one hour, after the window has folded it.
+
+        Per episode at most one event of a kind, in the order merged, split, grown, escalated, eased or closed;
+        open episodes come first, oldest first, then those that begin.
+        """
+        parts = regional(scene.levels, scene.neighbours, scene.airshed.detection.minimum_provinces)
+        lineage = trace(self.open, parts, scene.since)
+        before = {episode.id: episode for episode in self.open}
+        events = [event for episode in before.values() for event in self._goes_on(episode, lineage, scene)]
+        events += [self._breaks_off(part, before[parent], scene) for part, parent in lineage.parents.items()]
+        ripe = [part for part in lineage.fresh if _together(part, scene, window)]
+        events += [self._begins(part, scene, pack) for part in ripe]
+        self.open.sort(key=lambda episode: episode.age)
+        self._forget(scene)
+        return events
+
+    def correct(self, airshed: Airshed, neighbours: Neighbours, window: Window, before: History) -> list[Correction]:
+        """What late readings change, after the window was folded anew.
+
+        Open episodes keep their provinces on the announced levels unless the exit rule has been met, so that nothing
+        already said is taken back by anything but hours that count towards leaving.
+        """
+        corrections = corrected(self.open, self.closed, airshed, neighbours, window, before)
+        for episode in self.open:
+            for code, level in episode.levels.items():
+                if code in window.end and window.end[code].level < level:
+                    window.force(airshed, code, level, episode.since[code])
+        return corrections
+
+    def _goes_on(self, episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[EpisodeEvent]:
+        if episode.id in lineage.absorbed:
+            yield self._is_absorbed(episode, lineage.absorbed[episode.id], scene)
+        elif episode.id in lineage.heirs:
+            yield from _changes(episode, lineage, scene)
+        else:
+            yield self._ends(episode, scene)
+
+    def _is_absorbed(self, episode: Episode, survivor: str, scene: Scene) -> EpisodeEvent:
+        self.open.remove(episode)
+        reason = f"grown together with {survivor}, which began earlier and goes on for both"
+        return scene.tell(episode, "merged", reason, level=episode.level, merged_into=survivor)
+
+    def _ends(self, episode: Episode, scene: Scene) -> EpisodeEvent:
+        minimum = scene.airshed.detection.minimum_provinces
+        reason = f"no {minimum} adjacent provinces are on a level any more. {scene.words(episode.provinces)}"
+        event = scene.tell(episode, "closed", reason, level=0, left=episode.provinces)
+        episode.closed_s = scene.hour_s
+        self.open.remove(episode)
+        self.closed.append(episode)
+        return event
+
+    def _breaks_off(self, part: Part, parent: Episode, scene: Scene) -> EpisodeEvent:
+        episode = _new(part, scene, scene.hour_s, parent.pack)
+        episode.onset_s, episode.parent = parent.onset_s, parent.id
+        self.open.append(episode)
+        reason = f"no longer connected with {parent.id}. {scene.words(part)}"
+        return scene.tell(episode, "opened", reason, level=scene.level(part), joined=part)
+
+    def _begins(self, part: Part, scene: Scene, pack: str) -> EpisodeEvent:
+        detection = scene.airshed.detection
+        onset_s = regional_onset(
+            {code: scene.since[code] for code in part}, scene.neighbours, detection.minimum_provinces
+        )
+        episode = self._resumed(part, onset_s, detection.merge_gap_hours)
+        resumes = ""
+        if episode is None:
+            episode = _new(part, scene, onset_s, pack)
+        else:
+            resumes = f"; it resumes {episode.id}, closed at {stamp(episode.closed_s)}"
+            episode.provinces, episode.closed_s = sorted(part), 0
+            self.closed.remove(episode)
+        self.open.append(episode)
+        reason = (
+            f"{len(part)} adjacent provinces on a level, {detection.minimum_provinces} of them together for at least "
+            f"{detection.together_hours} h, exceeding since {stamp(onset_s)}{resumes}. {scene.words(part)}"
+        )
+        return scene.tell(episode, "opened", reason, level=scene.level(part), joined=part)
+
+    def _resumed(self, part: Part, onset_s: int, gap_hours: int) -> Episode | None:
+        """The episode of some of the same provinces that closed so shortly before that this is the same one."""
+        candidates = [
+            episode
+            for episode in self.closed
+            if part & set(episode.provinces) and onset_s - episode.closed_s <= gap_hours * HOUR_S
+        ]
+        return max(candidates, key=lambda episode: (episode.closed_s, episode.id), default=None)
+
+    def _forget(self, scene: Scene) -> None:
+        """A closed episode is of use while it can resume, or while late readings can still correct it."""
+        hours = scene.airshed.detection.merge_gap_hours + WINDOW_HOURS
+        self.closed = [episode for episode in self.closed if scene.hour_s - episode.closed_s <= hours * HOUR_S]
+
+
+def _together(part: Part, scene: Scene, window: Window) -> bool:
+    """Enough connected provinces have been on a level for long enough, and are known to be so in this hour."""
+    detection = scene.airshed.detection
+    steady = [code for code in part if window.end[code].on_hours >= detection.together_hours]
+    known = [code for code in steady if not window.end[code].unknown]
+    return bool(regional(known, scene.neighbours, detection.minimum_provinces))
+
+
+def _new(part: Part, scene: Scene, onset_s: int, pack: str) -> Episode:
+    seed = min(part, key=lambda code: (scene.since[code], code))
+    name = f"{scene.airshed.code}-{utc(onset_s):%Y%m%dT%H}Z-{seed}"
+    return Episode(id=name, onset_s=onset_s, provinces=sorted(part), levels={}, since={}, level=0, peak=0, pack=pack)
+
+
+def _changes(episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[EpisodeEvent]:
+    """Split, grown, escalated, eased: in this order, each on top of the one before."""
+    part = lineage.heirs[episode.id]
+    before = set(episode.provinces)
+    elsewhere = {code for other in [*lineage.heirs.values(), *lineage.parents] if other != part for code in other}
+    gone, joined, level = before - part, part - before, scene.level(part)
+    if gone & elsewhere:
+        episode.provinces = sorted(before - elsewhere)
+        reason = (
+            f"{len(gone & elsewhere)} provinces are no longer connected with the rest. {scene.words(gone & elsewhere)}"
+        )
+        yield scene.tell(episode, "split", reason, level=episode.level, left=gone & elsewhere)
+    if joined:
+        absorbed = sorted(other for other, survivor in lineage.absorbed.items() if survivor == episode.id)
+        merged = f", together with {', '.join(absorbed)}" if absorbed else ""
+        episode.provinces = sorted({*episode.provinces, *joined})
+        yield scene.tell(
+            episode,
+            "grown",
+            f"adjacent provinces have joined{merged}. {scene.words(joined)}",
+            level=episode.level,
+            joined=joined,
+        )
+    if level > episode.level:
+        highest = [code for code in part if scene.levels[code] >= level]
+        reason = f"{len(highest)} provinces on level {scene.airshed.level_name(level)}. {scene.words(highest)}"
+        yield scene.tell(episode, "escalated", reason, level=level)
+    left = gone - elsewhere
+    if left or level < episode.level:
+        episode.provinces = sorted(part)
+        reason = _eased(left, level < episode.level, level, scene, part)
+        yield scene.tell(episode, "eased", reason, level=level, left=left)
+    episode.provinces = sorted(part)
+    scene.remember(episode)
+
+
+def _eased(left: set[str], falls: bool, level: int, scene: Scene, part: Part) -> str:
+    sentences = []
+    if left:
+        sentences.append(f"{len(left)} provinces are no longer on a level. {scene.words(left)}")
+    if falls:
+        sentences.append(
+            f"the highest level of {scene.airshed.detection.minimum_provinces} adjacent provinces is now "
+            f"{scene.airshed.level_name(level)}. {scene.words(part)}"
+        )
+    return ". ".join(sentences)

@@ -1,0 +1,133 @@
+"""The recent hours of an airshed, kept so that late readings can be counted where they belong.
+
+The levels of the provinces are a fold over hours. A window keeps the fold at its start and at its end; when an hour
+inside it is revised, everything from the start is folded again. What has been announced is not part of the fold:
+late readings may raise a province at once, but they lower it only through the exit rule, so the tracker *forces* a
+province back onto the level that was announced, at the hour of the revision, and the fold keeps that as an input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from streams.airsheds import Airshed
+from streams.clock import HOUR_S
+from streams.levels import ProvinceLevels
+from streams.schemas import ProvinceState
+
+WINDOW_HOURS = 72
+"""Hours that can still be revised: as long as the province watch may revise them. Folding 72 hours of a dozen
+provinces again takes about 10 ms; a longer window would cost that much more at every revision."""
+
+States = Mapping[str, ProvinceState]
+Load = Callable[[int], States]
+"""Gives the province states of an hour (epoch seconds), by province code."""
+
+
+class Forced(msgspec.Struct, array_like=True):
+    """A province put back onto a level after the fold of an hour."""
+
+    hour_s: int
+    province: str
+    level: int
+    since_s: int
+
+
+class Window(msgspec.Struct):
+    """Levels of all provinces at both ends of the recent hours.
+
+    Attributes:
+        start_s / end_s: hour after which ``start`` and ``end`` hold, epoch seconds.
+        trail: by hour inside the window, the level of each province that was on any.
+        folded: by hour, what was known of it when it was last folded (see ``weight``).
+        forced: corrections of the fold, oldest first.
+    """
+
+    start_s: int
+    end_s: int
+    start: dict[str, ProvinceLevels]
+    end: dict[str, ProvinceLevels]
+    trail: dict[int, dict[str, int]] = {}
+    folded: dict[int, int] = {}
+    forced: list[Forced] = []
+
+    @classmethod
+    def before(cls, first_s: int, airshed: Airshed) -> Window:
+        """An empty window in front of the first hour."""
+        start_s = first_s - HOUR_S
+        off = {province.code: ProvinceLevels.off(airshed.levels) for province in airshed.provinces}
+        return cls(start_s, start_s, off, _copy(off))
+
+    def fold(self, airshed: Airshed, load: Load) -> None:
+        """Take the next hour in, and let the oldest go when the window is full."""
+        self.end_s += HOUR_S
+        self._fold_end(airshed, load(self.end_s), self.end_s)
+        if self.end_s - self.start_s > WINDOW_HOURS * HOUR_S:
+            self._let_go(airshed, load)
+
+    def refold(self, airshed: Airshed, load: Load) -> None:
+        """Count every hour of the window again from its start."""
+        self.end = _copy(self.start)
+        self.trail.clear()
+        for hour_s in range(self.start_s + HOUR_S, self.end_s + 1, HOUR_S):
+            self._fold_end(airshed, load(hour_s), hour_s)
+
+    def force(self, airshed: Airshed, province: str, level: int, since_s: int) -> None:
+        """Keep a province on an announced level from the end of the window on, until the exit rule lets it go."""
+        forced = Forced(self.end_s, province, level, since_s)
+        self.forced.append(forced)
+        _force(self.end, airshed, forced)
+        self._note(self.end_s)
+
+    def adapt(self, airshed: Airshed) -> None:
+        """Fit to an airshed whose provinces or levels another pack has changed; what is new starts off."""
+        for fold in (self.start, self.end):
+            for code in set(fold) - {province.code for province in airshed.provinces}:
+                del fold[code]
+            for province in airshed.provinces:
+                fold.setdefault(province.code, ProvinceLevels.off(airshed.levels)).adapt(airshed.levels)
+
+    def levels(self) -> dict[str, int]:
+        """The level of each province that is on any, after the latest hour, in code order."""
+        return {code: levels.level for code, levels in sorted(self.end.items()) if levels.level}
+
+    def _fold_end(self, airshed: Airshed, states: States, hour_s: int) -> None:
+        _fold(self.end, airshed, states, hour_s, self.forced)
+        self.folded[hour_s] = weight(states)
+        self._note(hour_s)
+
+    def _note(self, hour_s: int) -> None:
+        self.trail[hour_s] = {code: levels.level for code, levels in self.end.items() if levels.level}
+
+    def _let_go(self, airshed: Airshed, load: Load) -> None:
+        self.start_s += HOUR_S
+        _fold(self.start, airshed, load(self.start_s), self.start_s, self.forced)
+        self.trail.pop(self.start_s, None)
+        self.folded.pop(self.start_s, None)
+        self.forced = [forced for forced in self.forced if forced.hour_s > self.start_s]
+
+
+def weight(states: States) -> int:
+    """How much is known of an hour: grows with every province and every revision, and with nothing else."""
+    return sum(state.revision + 1 for state in states.values())
+
+
+def _fold(
+    fold: dict[str, ProvinceLevels], airshed: Airshed, states: States, hour_s: int, forced: Sequence[Forced]
+) -> None:
+    for code, levels in fold.items():
+        levels.fold(airshed.levels, states.get(code), hour_s)
+    for correction in forced:
+        if correction.hour_s == hour_s:
+            _force(fold, airshed, correction)
+
+
+def _force(fold: dict[str, ProvinceLevels], airshed: Airshed, forced: Forced) -> None:
+    if forced.province in fold:
+        fold[forced.province].force(airshed.levels, forced.level, forced.since_s)
+
+
+def _copy(fold: Mapping[str, ProvinceLevels]) -> dict[str, ProvinceLevels]:
+    return {code: levels.copy() for code, levels in fold.items()}

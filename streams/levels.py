@@ -1,0 +1,141 @@
+"""A province's level with hysteresis: entry and exit thresholds, holding times, and hours about which nothing is known.
+
+For every level of the airshed two runs of hours are counted:
+
+* *above*: hours in which the province exceeds the level (``ProvinceState.level`` reaches it: at least half of the
+  valid stations and two of them at or above ``enter``);
+* *below*: hours that do not exceed it and whose median index lies below ``exit``.
+
+A level is entered after ``enter_hours`` above in a row, if the 24-hour index has reached ``enter_24h`` as well, and
+left after ``exit_hours`` below in a row. Hours between the two thresholds break both runs: they neither enter nor
+leave. Who enters a level is on all lower ones too, and leaves none of them before the higher ones.
+
+An unknown hour changes nothing: runs stand still. After more than ``STALE_HOURS`` of them in a row the runs start
+from nothing, so that neither an episode nor an all-clear can rest on what was counted before a long silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from streams.airsheds import Level
+from streams.schemas import ProvinceState
+
+STALE_HOURS = 6
+"""Unknown hours in a row that a run survives.
+
+Half of NowCast's 12-hour memory: after so long a silence the next index still rests on at least some of the hours
+that were counted. Longer, and hours of two different nights would add up to one run; shorter, and every network
+maintenance would start the count anew.
+"""
+
+
+class Run(msgspec.Struct, array_like=True):
+    """One level of one province.
+
+    Attributes:
+        on: the level has been entered and not left.
+        since: first hour of the exceedance that entered it, epoch seconds; 0 while off.
+        above / below: hours in a row that count towards entering / leaving.
+        above_since: first hour of the run ``above``, epoch seconds; 0 without one.
+    """
+
+    on: bool = False
+    since: int = 0
+    above: int = 0
+    above_since: int = 0
+    below: int = 0
+
+    def restart(self) -> None:
+        """Forget what was counted; what is on stays on."""
+        self.above = self.above_since = self.below = 0
+
+    def count(self, exceeding: bool, below: bool, hour_s: int) -> None:
+        """Take one known hour in."""
+        self.above_since = (self.above_since or hour_s) if exceeding else 0
+        self.above = self.above + 1 if exceeding else 0
+        self.below = self.below + 1 if below else 0
+
+
+class ProvinceLevels(msgspec.Struct, array_like=True):
+    """All levels of one province, lowest first, after some hour.
+
+    Attributes:
+        unknown: unknown hours in a row up to now.
+        on_hours: known hours since the lowest level was entered.
+    """
+
+    runs: list[Run]
+    unknown: int = 0
+    on_hours: int = 0
+
+    @classmethod
+    def off(cls, levels: Sequence[Level]) -> ProvinceLevels:
+        """A province about which nothing has been said yet."""
+        return cls([Run() for _ in levels])
+
+    @property
+    def level(self) -> int:
+        """Number of the highest level it is on, 0 for none."""
+        return sum(run.on for run in self.runs)
+
+    @property
+    def since(self) -> int:
+        """First hour of the exceedance it is in, epoch seconds; 0 while off."""
+        return self.runs[0].since
+
+    def adapt(self, levels: Sequence[Level]) -> None:
+        """Fit to another number of levels."""
+        self.runs = (self.runs + [Run() for _ in levels])[: len(levels)]
+
+    def copy(self) -> ProvinceLevels:
+        runs = [Run(run.on, run.since, run.above, run.above_since, run.below) for run in self.runs]
+        return ProvinceLevels(runs, self.unknown, self.on_hours)
+
+    def fold(self, levels: Sequence[Level], state: ProvinceState | None, hour_s: int) -> None:
+        """Take one hour in. ``None`` (nothing was said about it) is unknown."""
+        if state is None or state.median_index is None:
+            self._wait()
+            return
+        self.unknown = 0
+        for number, (run, level) in enumerate(zip(self.runs, levels, strict=True), start=1):
+            exceeding = state.level >= number
+            run.count(exceeding, not exceeding and state.median_index < level.exit, hour_s)
+        self._enter(levels, state)
+        self._leave(levels)
+        self.on_hours = self.on_hours + 1 if self.level else 0
+
+    def force(self, levels: Sequence[Level], level: int, since_s: int) -> None:
+        """Put it on ``level`` as announced before, except what the exit rule has already taken back."""
+        for run, rule in zip(self.runs[:level], levels, strict=False):
+            if not run.on and run.below < rule.exit_hours:
+                run.on, run.since = True, since_s
+        self._close_gaps()
+
+    def _wait(self) -> None:
+        self.unknown += 1
+        if self.unknown > STALE_HOURS:
+            for run in self.runs:
+                run.restart()
+
+    def _enter(self, levels: Sequence[Level], state: ProvinceState) -> None:
+        for run, level in zip(self.runs, levels, strict=True):
+            day = level.enter_24h is None or (state.median_index_24h or 0) >= level.enter_24h
+            if not run.on and run.above >= level.enter_hours and day:
+                run.on, run.since = True, run.above_since
+        self._close_gaps()
+
+    def _close_gaps(self) -> None:
+        since = 0
+        for run in reversed(self.runs):
+            if since and not run.on:
+                run.on, run.since = True, run.above_since or since
+            since = run.since
+
+    def _leave(self, levels: Sequence[Level]) -> None:
+        for run, level in zip(reversed(self.runs), reversed(levels), strict=True):
+            if run.on and run.below < level.exit_hours:
+                return  # lower levels stay on as long as a higher one does
+            run.on, run.since = False, 0

@@ -1,0 +1,280 @@
+"""The province watch: from the final hours of its stations to one statement per province and hour.
+
+State, every key written whole, so that any first part of a call's writes can be repeated over:
+
+* ``hour/<airshed>/<hour>/<province>``: the station values of that hour and what was said about it;
+* ``late``: the province hours that got records after they were decided, until they are looked at again;
+* ``progress``: watermark, first and last decided hour by airshed. Written last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from streams.airsheds import Airshed, Detection
+from streams.clock import HOUR_S, epoch_s, utc
+from streams.schemas import Mark, ProvinceState, StationIndex
+from streams.stage import State
+from streams.stations import StationRegistry
+from streams.watermark import Watermark
+
+RETENTION_S = 72 * HOUR_S
+"""How long after its decision an hour can still be revised. The readings behind it are kept for 40 hours by the
+index stage; the rest is room for records that waited in a queue. Each hour costs about 40 bytes per station."""
+
+EVIDENCE = 10
+"""Stations named in a statement. The ten highest explain any median of a province to a person; a list of a hundred
+would make every event of an episode tens of kilobytes."""
+
+Place = tuple[int, str, str]  # hour (epoch s), airshed, province: sorts oldest first
+
+
+class _Value(msgspec.Struct, array_like=True):
+    """What one record said about one station hour; ``decided`` is the epoch second of the mark it was made at."""
+
+    revision: int
+    decided: int
+    index: int | None
+    index_24h: int | None
+
+
+class _Hour(msgspec.Struct, array_like=True):
+    """One province hour. ``said`` is a digest of the latest statement, ``revision`` its number, -1 before the first."""
+
+    stations: dict[str, list[_Value]] = {}
+    revision: int = -1
+    said: bytes = b""
+
+    def add(self, station: str, value: _Value) -> bool:
+        """Keep a record unless a newer one is there. Says whether it is (or already was) part of the hour."""
+        values = self.stations.setdefault(station, [])
+        if values and values[-1].revision >= value.revision:
+            return values[-1].revision == value.revision
+        values.append(value)
+        return True
+
+    def settle(self, progress: int) -> None:
+        """Drop what newer records have replaced for good."""
+        for station, values in self.stations.items():
+            while len(values) > 1 and values[1].decided <= progress:
+                del values[0]
+            self.stations[station] = values
+
+    def valid(self, progress: int) -> list[tuple[str, int, int | None]]:
+        """(station, index, 24-hour index) of the stations with an index, highest first. Call ``settle`` before."""
+        current = [(code, values[0]) for code, values in self.stations.items() if values[0].decided <= progress]
+        found = [(code, value.index, value.index_24h) for code, value in current if value.index is not None]
+        return sorted(found, key=lambda row: (-row[1], row[0]))
+
+    def waiting(self, progress: int) -> bool:
+        """Some record was made at a mark that not all sources have passed."""
+        return any(values[-1].decided > progress for values in self.stations.values())
+
+
+class _Progress(msgspec.Struct):
+    watermark: Watermark = msgspec.field(default_factory=Watermark)
+    first: dict[str, int] = {}
+    decided: dict[str, int] = {}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_encode_state = msgspec.json.Encoder().encode
+_decode_hour = msgspec.msgpack.Decoder(_Hour).decode
+_decode_late = msgspec.msgpack.Decoder(set[Place]).decode
+_decode_progress = msgspec.json.Decoder(_Progress).decode
+
+
+class ProvinceWatch:
+    """Stage ``list[StationIndex]`` → ``ProvinceState``, for all airsheds of one partition.
+
+    Hours are decided when every source has passed their end by ``lateness_s``; a province nobody has sent records of
+    is unknown. An airshed is spoken of from the first hour of which there is any record. Provisional records and day
+    records are not used.
+    """
+
+    def __init__(self, airsheds: Sequence[Airshed], registry: StationRegistry, state: State) -> None:
+        self._airsheds = {airshed.code: airshed for airshed in sorted(airsheds, key=lambda airshed: airshed.code)}
+        self._known = {
+            (airshed.code, province.code): {s.code for s in registry.of_province(airshed.code, province.code)}
+            for airshed in airsheds
+            for province in airshed.provinces
+        }
+        self._state = state
+        self._open: dict[Place, _Hour] = {}  # hours still to be decided, kept decoded
+        self._progress = _decode_progress(state["progress"]) if "progress" in state else _Progress()
+        self._late = _decode_late(state["late"]) if "late" in state else set()
+
+    def accept(self, items: Sequence[StationIndex]) -> list[ProvinceState]:
+        """Take records in. Says nothing: hours are decided at marks."""
+        touched: dict[Place, None] = {}
+        late = set(self._late)
+        first = dict(self._progress.first)
+        for item in items:
+            place = self._place(item)
+            if place is None or not self._hour(place).add(item.station, _value(item)):
+                continue
+            touched[place] = None
+            hour, airshed = place[0], place[1]
+            first[airshed] = min(hour, first.get(airshed, hour))
+            if hour <= self._decided(airshed):
+                late.add(place)
+        self._keep(touched, late, first)
+        return []
+
+    def advance(self, mark: Mark) -> list[ProvinceState | Mark]:
+        """Decide every hour that all sources have passed, and revise decided ones that late records change."""
+        return self._decide(self._progress.watermark.observe(mark))
+
+    def give_up(self, source: str) -> list[ProvinceState | Mark]:
+        """No longer wait for a source that has been silent beyond its grace; it is waited for again once it speaks."""
+        return self._decide(self._progress.watermark.give_up(source))
+
+    def _place(self, item: StationIndex) -> Place | None:
+        if not item.final or item.product != "hour":
+            return None
+        if item.station not in self._known.get((item.airshed, item.province), ()):
+            return None
+        hour = epoch_s(item.time)
+        return (hour, item.airshed, item.province) if hour > self._decided(item.airshed) - RETENTION_S else None
+
+    def _decided(self, airshed: str) -> int:
+        return self._progress.decided.get(airshed, -RETENTION_S)
+
+    def _hour(self, place: Place) -> _Hour:
+        if place not in self._open:
+            stored = self._state.get(_key(place))
+            self._open[place] = _decode_hour(stored) if stored is not None else _Hour()
+        return self._open[place]
+
+    def _keep(self, touched: dict[Place, None], late: set[Place], first: dict[str, int]) -> None:
+        for place in touched:
+            self._state[_key(place)] = _encode(self._open[place])
+        if late != self._late:
+            self._late = late
+            self._state["late"] = _encode(sorted(late))
+        if first != self._progress.first:
+            self._progress.first = first
+            self._state["progress"] = _encode_state(self._progress)
+
+    def _decide(self, progress: int | None) -> list[ProvinceState | Mark]:
+        said: list[ProvinceState | Mark] = []
+        if progress is not None:
+            through = {code: _step_before(progress, airshed.detection) for code, airshed in self._airsheds.items()}
+            said += self._statements(through, progress)
+            for code in self._progress.first:
+                self._forget(code, through[code])
+                self._progress.decided[code] = max(through[code], self._decided(code))
+            said.append(Mark(utc(progress), "provinces"))
+        self._state["progress"] = _encode_state(self._progress)
+        if progress is not None:
+            self._look_again_later(progress)
+        return said
+
+    def _statements(self, through: dict[str, int], progress: int) -> Iterator[ProvinceState]:
+        due = [place for place in self._late if place[0] > through[place[1]] - RETENTION_S]
+        for code, first in self._progress.first.items():
+            start = max(first, self._decided(code) + HOUR_S)
+            for hour in range(start, through[code] + 1, HOUR_S):
+                due += [(hour, code, province.code) for province in self._airsheds[code].provinces]
+        for place in sorted(set(due)):
+            state = self._statement(place, progress)
+            if state is not None:
+                yield state
+
+    def _statement(self, place: Place, progress: int) -> ProvinceState | None:
+        """The statement about a province hour, ``None`` if exactly this has been said."""
+        hour_s, code, province = place
+        hour = self._hour(place)
+        hour.settle(progress)
+        known = len(self._known[code, province])
+        state = province_state(self._airsheds[code], province, hour_s, known, hour.valid(progress))
+        digest = blake2b(_encode_state(state), digest_size=8).digest()
+        if digest == hour.said:
+            return None
+        hour.revision, hour.said = hour.revision + 1, digest
+        self._state[_key(place)] = _encode(hour)
+        return msgspec.structs.replace(state, revision=hour.revision)
+
+    def _forget(self, code: str, through: int) -> None:
+        """Drop hours that can no longer be revised, and the decoded form of those that are decided."""
+        oldest = max(self._progress.first[code], self._decided(code) - RETENTION_S)
+        for hour in range(oldest, through - RETENTION_S + 1, HOUR_S):
+            for province in self._airsheds[code].provinces:
+                self._state.pop(_key((hour, code, province.code)), None)
+        self._open = {place: hour for place, hour in self._open.items() if place[1] != code or place[0] > through}
+
+    def _look_again_later(self, progress: int) -> None:
+        """Keep as late only what has records that are still waiting for their mark."""
+        stored = {place: self._state.get(_key(place)) for place in self._late}
+        waiting = {place for place, body in stored.items() if body and _decode_hour(body).waiting(progress)}
+        if waiting != self._late:
+            self._late = waiting
+            self._state["late"] = _encode(sorted(waiting))
+
+
+def province_state(
+    airshed: Airshed, province: str, hour_s: int, known: int, valid: Sequence[tuple[str, int, int | None]]
+) -> ProvinceState:
+    """What the stations of a province say about one hour; revision 0.
+
+    A level is exceeded when at least half of the valid stations, and no fewer than ``minimum_stations`` of them, are
+    at or above its entry threshold. Where the province has fewer stations than that, all of them are asked.
+
+    Args:
+        known: stations in the registry.
+        valid: (station, index, 24-hour index) of those with an index in this hour, highest first.
+    """
+    needed = min(airshed.detection.minimum_stations, known)
+    unknown = not valid or len(valid) < needed or len(valid) < airshed.detection.minimum_coverage * known
+    level = 0 if unknown else _exceeded(airshed, [index for _, index, _ in valid], needed)
+    days = [day for _, _, day in valid if day is not None]
+    return ProvinceState(
+        airshed=airshed.code,
+        province=province,
+        time=utc(hour_s),
+        condition="unknown" if unknown else "exceeding" if level else "clean",
+        level=level,
+        median_index=None if unknown else median([index for _, index, _ in valid]),
+        median_index_24h=median(days) if days and not unknown else None,
+        valid=len(valid),
+        known=known,
+        coverage=round(len(valid) / known, 4) if known else 0.0,
+        single_station=known == 1,
+        stations=list(valid[:EVIDENCE]),
+        revision=0,
+    )
+
+
+def _exceeded(airshed: Airshed, indices: Sequence[int], needed: int) -> int:
+    for number in range(len(airshed.levels), 0, -1):
+        above = sum(index >= airshed.levels[number - 1].enter for index in indices)
+        if above >= needed and 2 * above >= len(indices):
+            return number
+    return 0
+
+
+def median(values: Sequence[int]) -> int:
+    """Median of whole numbers, rounded half up."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle]
+    return (ordered[middle - 1] + ordered[middle] + 1) // 2
+
+
+def _value(item: StationIndex) -> _Value:
+    decided = 0 if item.decided is None else epoch_s(item.decided)
+    return _Value(item.revision, decided, item.index, item.index_24h)
+
+
+def _step_before(progress: int, detection: Detection) -> int:
+    """The last hour whose readings have all been waited for."""
+    return (progress - detection.lateness_s) // HOUR_S * HOUR_S
+
+
+def _key(place: Place) -> str:
+    hour, airshed, province = place
+    return f"hour/{airshed}/{hour}/{province}"

@@ -1,0 +1,117 @@
+"""Episode events: the numbers and the words of a transition."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from streams.airsheds import Airshed
+from streams.clock import utc
+from streams.components import Neighbours, regional_level
+from streams.history import States
+from streams.lineage import Episode
+from streams.schemas import EpisodeEvent, EpisodeProvince, TransitionKind
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An airshed at the hour of a decision.
+
+    Attributes:
+        hour_s: the hour, epoch seconds.
+        states: what is known of each province in it.
+        levels: level of each province that is on any.
+        since: first hour of the exceedance of each of those, epoch seconds.
+    """
+
+    airshed: Airshed
+    neighbours: Neighbours
+    hour_s: int
+    states: States
+    levels: Mapping[str, int]
+    since: Mapping[str, int]
+
+    def level(self, provinces: Collection[str]) -> int:
+        """Level of an episode of these provinces: the highest that enough of them, connected, are on."""
+        levels = {code: self.levels.get(code, 0) for code in provinces}
+        return regional_level(levels, self.neighbours, self.airshed.detection.minimum_provinces)
+
+    def tell(
+        self,
+        episode: Episode,
+        kind: TransitionKind,
+        reason: str,
+        *,
+        level: int,
+        joined: Iterable[str] = (),
+        left: Iterable[str] = (),
+        merged_into: str | None = None,
+    ) -> EpisodeEvent:
+        """The next event of an episode, whose provinces are those it has after the transition. Remembers it there."""
+        previous = episode.level
+        episode.transition += 1
+        episode.level, episode.peak = level, max(level, episode.peak)
+        departed = [self._province(episode, code) for code in sorted(left)]
+        self.remember(episode)
+        return EpisodeEvent(
+            episode=episode.id,
+            airshed=self.airshed.code,
+            transition=episode.transition,
+            kind=kind,
+            time=utc(self.hour_s),
+            onset=utc(episode.onset_s),
+            level=level,
+            level_name=self.airshed.level_name(level),
+            previous_level=previous,
+            peak_level=episode.peak,
+            provinces=[self._province(episode, code) for code in episode.provinces],
+            joined=sorted(joined),
+            left=[province.code for province in departed],
+            population=sum(p.population for p in self.airshed.provinces if p.code in episode.provinces),
+            reason=reason,
+            pack=episode.pack,
+            parent=episode.parent,
+            merged_into=merged_into,
+            departed=departed,
+        )
+
+    def words(self, codes: Iterable[str]) -> str:
+        """The provinces with their values: ``Hà Nội: index 172, 24 h 160, 5 of 6 stations, level watch; …``."""
+        return "; ".join(f"{self._name(code)}: {self._values(code)}" for code in sorted(codes))
+
+    def remember(self, episode: Episode) -> None:
+        """Note the levels the provinces of an episode are on, as announced."""
+        episode.levels = {code: self.levels.get(code, 0) for code in episode.provinces}
+        episode.since |= {code: self.since[code] for code in episode.provinces if code in self.since}
+
+    def _province(self, episode: Episode, code: str) -> EpisodeProvince:
+        state = self.states.get(code)
+        level = self.levels.get(code, 0)
+        return EpisodeProvince(
+            code=code,
+            name=self._name(code),
+            level=level,
+            level_name=self.airshed.level_name(level),
+            since=utc(self.since.get(code) or episode.since.get(code, self.hour_s)),
+            median_index=state.median_index if state else None,
+            median_index_24h=state.median_index_24h if state else None,
+            valid=state.valid if state else 0,
+            known=state.known if state else 0,
+            stations=list(state.stations) if state else [],
+        )
+
+    def _name(self, code: str) -> str:
+        return next((next(iter(p.names.values())) for p in self.airshed.provinces if p.code == code), code)
+
+    def _values(self, code: str) -> str:
+        state = self.states.get(code)
+        level = self.airshed.level_name(self.levels.get(code, 0))
+        if state is None or state.median_index is None:
+            return f"unknown ({state.valid if state else 0} of {state.known if state else 0} stations), level {level}"
+        day = "" if state.median_index_24h is None else f", 24 h {state.median_index_24h}"
+        return f"index {state.median_index}{day}, {state.valid} of {state.known} stations, level {level}"
+
+
+def stamp(time_s: int) -> str:
+    """``2026-01-12T15:00Z``."""
+    return utc(time_s).strftime("%Y-%m-%dT%H:%MZ")
