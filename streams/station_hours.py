@@ -1,0 +1,245 @@
+"""The hours of an airshed's stations: which are closed, what was published about them, and what late data changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.airsheds import Airshed
+from streams.batches import ReadingBatch
+from streams.chunks import NEVER
+from streams.clock import HOUR_S
+from streams.contents import Content, Occasion, records
+from streams.errors import RegistryError
+from streams.hour_values import HOURS_BEFORE_DAY, WINDOW_HOURS, Statistics
+from streams.indices import STANDARDS
+from streams.local_days import hours_of_day_ending, whole_hour_zone
+from streams.schemas import STATUSES, StationIndex
+from streams.stage import State
+from streams.station_memory import Day, StationMemory
+from streams.stations import Station
+from streams.windows import MOST_UG_M3, RING_HOURS, Ints, Outcome, Spans
+
+PATIENCE_S = 2 * HOUR_S
+"""How far one gateway may fall behind the most advanced one before it is no longer waited for. The ring has to hold
+every hour between them: each hour of patience is one hour less for late data."""
+
+_HOURS_OF_A_DAY = 24 + HOURS_BEFORE_DAY
+_REVISED = STATUSES.index("revised")
+
+
+ProductName = Literal["hour", "day"]
+
+
+def hours_ahead(airshed: Airshed) -> int:
+    """How many hours after the latest closed one may hold readings.
+
+    Hour c is the latest closed while progress < (c + 1) h + lateness; the most advanced gateway is at most the
+    patience further, and its readings end at most a step and the lateness after its mark.
+
+    Raises:
+        RegistryError: when the ring would not hold a day beside them.
+    """
+    detection = airshed.detection
+    ahead = 1 + math.ceil((detection.step_s + 2 * detection.lateness_s + PATIENCE_S) / HOUR_S)
+    if ahead + _HOURS_OF_A_DAY > RING_HOURS:
+        raise RegistryError(
+            f"waiting {detection.lateness_s} s for late readings leaves no room for a whole day in {RING_HOURS} hours",
+            place=airshed.code,
+            field="detection.lateness_s",
+            remedy="wait two hours or less; later readings still revise what was said",
+        )
+    return ahead
+
+
+class StationHours:
+    """Bins and publications of the stations of one airshed.
+
+    Attributes:
+        closed: the latest closed hour, ``None`` before the first mark. The owner keeps it durably.
+    """
+
+    def __init__(self, airshed: Airshed, stations: Sequence[Station], state: State, hour_completeness: float) -> None:
+        self.airshed = airshed
+        self.stations = stations
+        self.closed: int | None = None
+        self._lateness_s = airshed.detection.lateness_s
+        self._step_s = airshed.detection.step_s
+        self._ahead = hours_ahead(airshed)
+        self._standard = STANDARDS[airshed.standard]
+        self._statistics = Statistics(self._standard, hour_completeness)
+        self._memory = StationMemory(stations, state)
+        self._bins = self._memory.bins
+        self._recheck = False
+        self._everyone = np.arange(len(stations))
+        self._zones = {zone: whole_hour_zone(zone, airshed.code) for zone in sorted({s.zone for s in stations})}
+        self._of_zone = {z: np.array([n for n, s in enumerate(stations) if s.zone == z]) for z in self._zones}
+
+    def restore(self, closed: int | None) -> None:
+        """Carry on from the state. What late data changed since the last mark is found again by comparing all."""
+        self.closed = closed
+        self._memory.restore(closed, None if closed is None else closed + self._ahead)
+        self._recheck = True
+
+    # -- readings ------------------------------------------------------------------------------------------------
+
+    def fold(self, batch: ReadingBatch, rows: Ints, station: Ints, mark_s: int | None) -> NDArray[np.int8]:
+        """Take the ``rows`` of a batch in; ``station`` is the position of each in ``stations``.
+
+        Args:
+            mark_s: latest mark of any gateway; ``None`` before the first.
+        """
+        time_s, value = batch.time_s[rows], batch.value[rows]
+        spans = Spans(time_s, batch.period_s[rows], value)
+        outcome = np.full(len(rows), Outcome.COUNTED, np.int8)
+        if mark_s is None:
+            self._make_room(spans.hour)
+        newest, oldest = self._bins.newest or 0, self._bins.oldest
+        ahead = spans.hour > newest
+        if mark_s is not None:
+            ahead |= time_s > mark_s + self._step_s + self._lateness_s
+        outcome[spans.hour < oldest] = Outcome.LATE
+        outcome[ahead] = Outcome.CLOCK_AHEAD
+        outcome[np.abs(value) > MOST_UG_M3] = Outcome.BAD_VALUE
+        outcome[~spans.fits] = Outcome.BAD_PERIOD
+        good = np.flatnonzero(outcome == Outcome.COUNTED)
+        if len(good) < len(rows):
+            spans = Spans(time_s[good], batch.period_s[rows[good]], value[good])
+        revised = batch.status[rows[good]] == _REVISED
+        outcome[good] = self._bins.fold(station[good], batch.pollutant[rows[good]], spans, revised)
+        self._save_changed(station, spans.hour, good, outcome)
+        return outcome
+
+    def _make_room(self, hours: Ints) -> None:
+        """Before the first mark the data themselves say what the latest hour is."""
+        newest = int(hours.max())
+        if self._bins.newest is None or newest > self._bins.newest:
+            self._memory.move_to(newest)
+
+    def _save_changed(self, station: Ints, hours: Ints, good: Ints, outcome: NDArray[np.int8]) -> None:
+        changed = (outcome[good] == Outcome.COUNTED) | (outcome[good] == Outcome.REVISED)
+        places = np.unique(hours[changed] % RING_HOURS * len(self.stations) + station[good][changed])
+        self._memory.save(places // len(self.stations), places % len(self.stations))
+
+    # -- marks ---------------------------------------------------------------------------------------------------
+
+    def advance(self, progress_s: int, settle: Callable[[], None]) -> Iterator[StationIndex]:
+        """Everything to be said now that event time has come to ``progress_s``.
+
+        Args:
+            settle: makes ``closed`` durable. Called after each leg of a long way, so that no leg overwrites what
+                repeating it would need.
+        """
+        target = (progress_s - self._lateness_s) // HOUR_S
+        if self.closed is None:
+            yield from self._start(target)
+            settle()
+        yield from self._revisions()
+        while self.closed is not None and self.closed < target:
+            # The slots up to closed + ahead are free by construction: closing them destroys no history.
+            leg = range(self.closed + 1, min(self.closed + self._ahead, target) + 1)
+            for hour in leg:
+                yield from self._close(hour)
+            self._memory.move_to(leg[-1] + self._ahead)
+            self.closed = leg[-1]
+            settle()
+
+    def provisional(self, progress_s: int) -> Iterator[StationIndex]:
+        """Records of the stations whose open hours changed since the last mark."""
+        assert self.closed is not None
+        for hour in range(self.closed + 1, (self._bins.newest or 0) + 1):
+            rows = np.flatnonzero(self._bins.touched[hour % RING_HOURS])
+            if len(rows):
+                elapsed = min(60, max(0, (progress_s - (hour - 1) * HOUR_S) // 60))
+                content = self._statistics.hour(self._bins, hour, rows, elapsed)
+                yield from self._records(content, rows, [0] * len(rows), hour, "hour", final=False)
+
+    def settled(self) -> None:
+        """Everything that changed has been looked at."""
+        self._bins.touched[:] = False
+        self._recheck = False
+
+    def _start(self, target: int) -> Iterator[StationIndex]:
+        """The first mark: hours that already have data are closed, nothing is said about those before."""
+        self._memory.move_to(target + self._ahead)
+        first = self._bins.earliest_data()
+        for hour in range(target + 1 if first is None else first, target + 1):
+            yield from self._close(hour)
+        self.closed = target
+
+    def _close(self, hour: int) -> Iterator[StationIndex]:
+        content = self._statistics.hour(self._bins, hour, slice(None))
+        yield from self._publish(content, hour, self._everyone, np.zeros(len(self.stations), np.uint16))
+        for zone, rows in self._of_zone.items():
+            hours = hours_of_day_ending(hour, self._zones[zone])
+            if hours:
+                day = self._statistics.day(self._bins, hour, hours, rows)
+                yield from self._publish_day(day, hour, hours, rows, [0] * len(rows))
+
+    def _publish(
+        self, content: Content, hour: int, rows: Ints, revisions: NDArray[np.uint16]
+    ) -> Iterator[StationIndex]:
+        yield from self._records(content, rows, revisions.tolist(), hour, "hour")
+        self._memory.publish(hour, rows, revisions, content.checksum())
+
+    def _publish_day(
+        self, content: Content, hour: int, hours: int, rows: Ints, revisions: list[int]
+    ) -> Iterator[StationIndex]:
+        yield from self._records(content, rows, revisions, hour, "day")
+        for row, revision, checksum in zip(rows.tolist(), revisions, content.checksum().tolist(), strict=True):
+            self._memory.publish_day(row, Day(hour, hours, revision, checksum))
+
+    # -- revisions -----------------------------------------------------------------------------------------------
+
+    def _revisions(self) -> Iterator[StationIndex]:
+        """Closed hours, then days, whose content late data have changed; only where all their hours are at hand."""
+        assert self.closed is not None
+        oldest = self._bins.oldest
+        hours = np.arange(oldest, self.closed + 1)
+        touched = self._bins.touched[hours % RING_HOURS]
+        if not (self._recheck or touched.any()):
+            return
+        for hour in range(oldest + WINDOW_HOURS - 1, self.closed + 1):
+            at = hour - oldest
+            near = _any(touched[at - WINDOW_HOURS + 1 : at + 1]) | self._recheck
+            published = self._memory.revision[hour % RING_HOURS] != NEVER
+            yield from self._revise(hour, np.flatnonzero(near & published))
+        near = _any(touched) | self._recheck
+        days = sorted((day.hour, day.hours, row) for row, day in self._memory.days.items() if near[row])
+        for (hour, length), group in groupby(days, key=lambda day: day[:2]):
+            if hour - length - HOURS_BEFORE_DAY + 1 >= oldest:
+                yield from self._revise_days(hour, length, np.array([row for _, _, row in group]))
+
+    def _revise(self, hour: int, rows: Ints) -> Iterator[StationIndex]:
+        content = self._statistics.hour(self._bins, hour, rows)
+        slot = hour % RING_HOURS
+        changed = np.flatnonzero(content.checksum() != self._memory.checksum[slot, rows])
+        if len(changed):
+            rows = rows[changed]
+            yield from self._publish(
+                content.take(changed), hour, rows, self._memory.revision[slot, rows] + np.uint16(1)
+            )
+
+    def _revise_days(self, hour: int, hours: int, rows: Ints) -> Iterator[StationIndex]:
+        content = self._statistics.day(self._bins, hour, hours, rows)
+        days = [self._memory.days[row] for row in rows.tolist()]
+        changed = np.flatnonzero(content.checksum() != np.array([day.checksum for day in days], np.uint32))
+        revisions = [days[number].revision + 1 for number in changed.tolist()]
+        yield from self._publish_day(content.take(changed), hour, hours, rows[changed], revisions)
+
+    def _records(
+        self, content: Content, rows: Ints, revisions: list[int], hour: int, product: ProductName, *, final: bool = True
+    ) -> list[StationIndex]:
+        occasion = Occasion(self.airshed.code, self._standard, hour, product, final)
+        return records(content, [self.stations[row] for row in rows.tolist()], revisions, occasion)
+
+
+def _any(touched: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Stations touched in any of the hours."""
+    result: NDArray[np.bool_] = np.logical_or.reduce(touched, axis=0)
+    return result

@@ -1,0 +1,116 @@
+"""What is remembered of an airshed's stations: hour bins and publications, and their durable form.
+
+Keys: ``<station>:<slot>`` for the bins of one hour with what was published about it (see ``streams.chunks``), and
+``<station>:day`` for the latest day published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.chunks import NEVER, Chunks, pack, unpack
+from streams.stage import State
+from streams.stations import Station
+from streams.windows import RING_HOURS, HourBins, Ints
+
+
+class Day(msgspec.Struct, array_like=True, frozen=True):
+    """The latest day published about a station: its last hour, its length in hours, and what was said."""
+
+    hour: int
+    hours: int
+    revision: int
+    checksum: int
+
+
+class StationMemory:
+    """Hour bins and publications of ``n`` stations, every change written to the state at once.
+
+    Attributes:
+        bins: the hour bins.
+        revision: ``(40, n) uint16``, latest revision published about an hour, ``NEVER`` if none.
+        checksum: ``(40, n) uint32``, of the content it had.
+        days: latest day published, by station.
+    """
+
+    def __init__(self, stations: Sequence[Station], state: State) -> None:
+        self.bins = HourBins(len(stations))
+        self.revision = np.full((RING_HOURS, len(stations)), NEVER, np.uint16)
+        self.checksum = np.zeros((RING_HOURS, len(stations)), np.uint32)
+        self.days: dict[int, Day] = {}
+        self._codes = [station.code for station in stations]
+        self._state = state
+
+    def move_to(self, newest: int) -> None:
+        """Let the ring end at ``newest``. What is forgotten stays in the state until its slot is written again."""
+        self.revision[self.bins.move_to(newest)] = NEVER
+
+    def publish(self, hour: int, rows: Ints, revisions: NDArray[np.uint16], checksums: NDArray[np.uint32]) -> None:
+        """Remember what was published about an hour of the stations ``rows``."""
+        slot = hour % RING_HOURS
+        self.revision[slot, rows] = revisions
+        self.checksum[slot, rows] = checksums
+        self.save(np.full(len(rows), slot), rows)
+
+    def publish_day(self, row: int, day: Day) -> None:
+        """Remember what was published about a day of a station."""
+        self.days[row] = day
+        self._state[f"{self._codes[row]}:day"] = msgspec.json.encode(day)
+
+    def save(self, slots: Ints, rows: Ints) -> None:
+        """Write the bins at these slots of these stations."""
+        assert self.bins.newest is not None
+        oldest = self.bins.oldest
+        values = pack(
+            Chunks(
+                oldest + (slots - oldest) % RING_HOURS,
+                self.revision[slots, rows],
+                self.checksum[slots, rows],
+                self.bins.sums[slots, rows],
+                self.bins.covered[slots, rows],
+            )
+        )
+        for slot, row, value in zip(slots.tolist(), rows.tolist(), values, strict=True):
+            self._state[f"{self._codes[row]}:{slot}"] = value
+
+    def restore(self, closed: int | None, newest: int | None) -> None:
+        """Read the state back.
+
+        Args:
+            closed: latest closed hour, as made durable; publications about later hours belong to a call that was
+                interrupted and will be repeated, so they are forgotten.
+            newest: latest hour that has room; ``None`` = the latest that has data.
+        """
+        self._restore_days(closed)
+        row_of = {code: row for row, code in enumerate(self._codes)}
+        places = [(key.rpartition(":"), value) for key, value in self._state.items() if key[-1].isdigit()]
+        found = [(row_of[code], int(slot), value) for (code, _, slot), value in places if code in row_of]
+        if found:
+            chunks = unpack(value for _, _, value in found)
+            if newest is None:
+                newest = int(chunks.hour[chunks.covered.any(axis=1)].max())
+        if newest is None:
+            return
+        self.bins.move_to(newest)
+        if found:
+            self._fill(chunks, np.array([row for row, _, _ in found]), closed)
+
+    def _fill(self, chunks: Chunks, rows: Ints, closed: int | None) -> None:
+        kept = (chunks.hour >= self.bins.oldest) & (chunks.hour <= (self.bins.newest or 0))
+        rows, slots = rows[kept], chunks.hour[kept] % RING_HOURS
+        self.bins.sums[slots, rows] = chunks.sums[kept]
+        self.bins.covered[slots, rows] = chunks.covered[kept]
+        published = chunks.hour[kept] <= (-1 if closed is None else closed)
+        self.revision[slots, rows] = np.where(published, chunks.revision[kept], NEVER)
+        self.checksum[slots, rows] = chunks.checksum[kept]
+
+    def _restore_days(self, closed: int | None) -> None:
+        for row, code in enumerate(self._codes):
+            value = self._state.get(f"{code}:day")
+            day = None if value is None else msgspec.json.decode(value, type=Day)
+            if day is not None and closed is not None and day.hour <= closed:
+                self.days[row] = day
