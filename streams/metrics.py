@@ -135,6 +135,12 @@ PROVIDER_SECONDS = _histogram(
     "A median above a second slows everything behind it; call the provider.",
     "channel",
 )
+CALLBACKS = _counter(
+    "airshed_callbacks_total",
+    "Status callbacks of a provider by what came of them (applied, already-there, backward, forged-signature …).",
+    "forged rising: somebody tries, or the public URL differs from the one the provider signs.",
+    "outcome",
+)
 STAGE_SECONDS = _histogram(
     "airshed_stage_seconds",
     "Time one call of a stage took, seconds.",

@@ -1,0 +1,72 @@
+"""What a provider says later about a message it took: repeated, disordered, sometimes before its own answer."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import Connection, select, update
+
+from notifiers.database import ledger
+from notifiers.deliveries import DeliveryState
+from notifiers.ledger import Moved
+
+STATE_OF_STATUS: dict[str, DeliveryState] = {
+    "accepted": "sent",
+    "scheduled": "sent",
+    "queued": "sent",
+    "sending": "sent",
+    "sent": "sent",
+    "partially_delivered": "sent",
+    "delivered": "delivered",
+    "read": "delivered",
+    "undelivered": "failed",
+    "failed": "failed",
+    "canceled": "failed",
+}
+"""Twilio's message statuses. ``delivered`` is the carrier's acknowledgement, not proof that somebody read it."""
+
+_RANK: dict[str, int] = {"sent": 1, "delivered": 2, "failed": 2}
+
+
+class Heard(StrEnum):
+    """What came of a callback beyond moving the row."""
+
+    UNKNOWN_STATUS = "unknown-status"
+    OTHER_MESSAGE = "other-message"  # the provider holds a second message for this delivery: tell an operator
+
+
+def apply_status(
+    connection: Connection, delivery: str, provider_id: str, status: str, error_code: str = ""
+) -> Moved | Heard:
+    """Move a delivery forward by a provider's status. Idempotent, and independent of the order of arrival.
+
+    A row that is not ``sending`` any more but planned, claimed or unknown is settled too: the callback proves that
+    the provider has the message. Raising the epoch fences off whoever was about to send it again.
+    """
+    state = STATE_OF_STATUS.get(status)
+    if state is None:
+        return Heard.UNKNOWN_STATUS
+    locked = select(ledger.c.state, ledger.c.provider_id).where(ledger.c.id == delivery).with_for_update()
+    row = connection.execute(locked).first()
+    if row is None:
+        return Moved.NO_SUCH_DELIVERY
+    if row.provider_id not in (None, provider_id):
+        return Heard.OTHER_MESSAGE
+    if row.state == state and row.provider_id == provider_id:
+        return Moved.ALREADY_THERE
+    if row.state in ("suppressed", "delivered", "failed") or _RANK.get(row.state, 0) > _RANK[state]:
+        return Moved.BACKWARD
+    fence = 1 if row.state in ("planned", "claimed", "unknown", "expired") else 0
+    connection.execute(
+        update(ledger)
+        .where(ledger.c.id == delivery)
+        .values(
+            state=state,
+            reason=error_code or ("accepted" if state == "sent" else status),
+            provider_id=provider_id,
+            epoch=ledger.c.epoch + fence,
+            revision=ledger.c.revision + 1,
+            phase="",
+        )
+    )
+    return Moved.APPLIED

@@ -1,0 +1,134 @@
+"""SMS through Twilio's library, to Twilio or to anything that behaves like its Messages API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic
+
+import aiohttp
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.rest import Client
+
+from notifiers.channels.twilio_codes import judged, unreachable
+from notifiers.channels.twilio_http import OneRequestClient
+from notifiers.deliveries import ChannelName
+from notifiers.links import Links
+from notifiers.messages import Absent, Found, IsTaken, M, ModeGuard, OnData, Receipt, SmsText, Unknowable
+from streams.clock import utc
+from streams.errors import PermanentDeliveryError, RetryableDeliveryError, UnknownDeliveryError
+
+_LONGEST_VALIDITY_S = 36_000  # the provider's maximum, which is also its default
+_SHORTEST_VALIDITY_S = 10  # the provider recommends more than 5
+_CLOCKS_APART = timedelta(hours=1)  # between the provider's clock and ours, generously
+_LOOKED_THROUGH = 200  # messages to one number within a day or two; far more than anybody may get
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmsSettings:
+    """Where and how SMS go out.
+
+    Attributes:
+        base_url: ``https://api.twilio.com`` for real sending; by default the sandbox's address is put here.
+        sender: number or registered sender id; not needed with ``messaging_service_sid``.
+        status_callbacks: ask the provider to report to our webhook (it must be reachable from there).
+        timeout_s: for one request; afterwards its outcome is unknown.
+        lookup_after_s: after an unknown outcome, how long to wait before the provider's list is believed.
+            Must exceed the longest time a request can still lie in the provider's door.
+        concurrency: requests under way at the same time.
+        per_second: most messages begun per second, 0 for no limit.
+    """
+
+    base_url: str
+    account_sid: str
+    auth_token: str
+    sender: str = ""
+    messaging_service_sid: str = ""
+    status_callbacks: bool = True
+    timeout_s: float = 10.0
+    lookup_after_s: float = 60.0
+    concurrency: int = 8
+    per_second: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"SmsSettings(base_url={self.base_url!r}, account_sid={self.account_sid!r})"
+
+
+class SmsChannel(Generic[M]):
+    """Sends SMS of one mode. Build it inside the event loop that will use it."""
+
+    name: ChannelName = "sms"
+    phase = "request"
+
+    def __init__(self, accepts: type[M], settings: SmsSettings, links: Links) -> None:
+        self._guard: ModeGuard[M] = ModeGuard(accepts)
+        self._settings = settings
+        self._links = links
+        self._http = OneRequestClient(settings.base_url, settings.timeout_s, settings.concurrency)
+        self._client: Any = Client(settings.account_sid, settings.auth_token, http_client=self._http)
+        self.lookup_after_s = settings.lookup_after_s
+        self.concurrency = settings.concurrency
+        self.per_second = settings.per_second
+
+    async def send(self, message: M, on_data: OnData) -> Receipt:
+        """Hand the message over. ``on_data`` is not used: the request is one piece, and began as ``request``."""
+        self._guard.check(message)
+        try:
+            sent = await self._client.messages.create_async(**self._request(message))
+        except TwilioRestException as error:
+            raise judged(error.status, error.code) from None
+        except aiohttp.ClientConnectorError as error:
+            raise unreachable(type(error).__name__) from None
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise UnknownDeliveryError(f"no answer ({type(error).__name__})", code="no-answer") from None
+        except (TwilioException, ValueError, KeyError, TypeError) as error:
+            raise UnknownDeliveryError(f"unreadable answer ({type(error).__name__})", code="bad-answer") from None
+        if not sent.sid:
+            raise UnknownDeliveryError("an answer without an id", code="bad-answer")
+        return Receipt(str(sent.sid))
+
+    async def reconcile(self, message: M, is_taken: IsTaken) -> Found | Absent | Unknowable:
+        """Look for the message in the provider's list: same number, same words, not another delivery's.
+
+        The provider is asked by number only and the dates are compared here: its ``DateSent`` is empty while a
+        message still waits in a queue, so filtering by it could hide exactly the one that is looked for.
+        """
+        self._guard.check(message)
+        body = message.content.body if isinstance(message.content, SmsText) else ""
+        try:
+            listed = await self._client.messages.list_async(to=message.contact, limit=_LOOKED_THROUGH)
+        except TwilioRestException as error:
+            raise RetryableDeliveryError(
+                f"the look-up was refused (HTTP {error.status})", code=str(error.code)
+            ) from None
+        except (TimeoutError, aiohttp.ClientError, OSError, TwilioException, ValueError, KeyError) as error:
+            raise RetryableDeliveryError(f"the look-up failed ({type(error).__name__})", code="no-answer") from None
+        since = utc(message.first_tried_s) - _CLOCKS_APART
+        same = {
+            str(found.sid): found
+            for found in listed
+            if found.to == message.contact and found.body == body and (found.date_created or since) >= since
+        }
+        taken = await is_taken(list(same)) if same else set()
+        for sid in sorted(set(same) - taken):
+            return Found(sid, str(same[sid].status), str(same[sid].error_code or ""))
+        return Absent()
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    def _request(self, message: M) -> dict[str, Any]:
+        if not isinstance(message.content, SmsText):
+            raise PermanentDeliveryError("a letter was handed to the SMS channel", code="wrong-content")
+        request: dict[str, Any] = {
+            "to": message.contact,
+            "body": message.content.body,
+            "validity_period": int(min(max(message.useful_s, _SHORTEST_VALIDITY_S), _LONGEST_VALIDITY_S)),
+        }
+        if self._settings.messaging_service_sid:
+            request["messaging_service_sid"] = self._settings.messaging_service_sid
+        else:
+            request["from_"] = self._settings.sender
+        if self._settings.status_callbacks:
+            request["status_callback"] = self._links.status(message.delivery)
+        return request

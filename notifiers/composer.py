@@ -1,0 +1,105 @@
+"""From a claimed ledger row to a message: its notice, its recipient's contact, the words, in the right type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select
+
+from notifiers.contacts import Vault
+from notifiers.database import attempts, facilities, reading, subscribers
+from notifiers.errors import UnsendableError
+from notifiers.facts import Addressee
+from notifiers.ledger import Claimed
+from notifiers.links import Links
+from notifiers.messages import ActualMessage, ExerciseMessage, Message
+from notifiers.planner import load_notice
+from notifiers.renderer import Renderer
+from rules.notices import ActualNotice, Notice
+
+_NOTICES_KEPT = 64  # an episode of a week has a few dozen; each is some kilobytes
+
+
+class Composer:
+    """Composes messages. Composing the same row again gives the same words."""
+
+    def __init__(self, engine: Engine, vault: Vault, links: Links, renderer: Renderer | None = None) -> None:
+        self._engine = engine
+        self._vault = vault
+        self._links = links
+        self._renderer = renderer or Renderer()
+        self._notice = lru_cache(maxsize=_NOTICES_KEPT)(self._load_notice)
+
+    def compose(self, rows: Iterable[Claimed], now_s: float) -> dict[str, Message | UnsendableError]:
+        """A message for every row, by delivery id, or the error that says why there cannot be one."""
+        rows = list(rows)
+        with reading(self._engine) as connection:
+            people = _addressees(connection, rows)
+            first_tries = _first_tries(connection, rows)
+        composed: dict[str, Message | UnsendableError] = {}
+        for row in rows:
+            try:
+                composed[row.id] = self._message(row, people.get(row.id), now_s, first_tries.get(row.id, 0.0))
+            except UnsendableError as error:
+                composed[row.id] = error
+        return composed
+
+    def _message(self, row: Claimed, person: dict[str, Any] | None, now_s: float, first_tried_s: float) -> Message:
+        if person is None or person["sealed"] is None:
+            raise UnsendableError("no-contact", f"{row.recipient} has no {row.channel} contact any more")
+        notice = self._notice(row.notice)
+        addressee = Addressee(
+            contact=self._vault.open(person["sealed"]), province=person["province"], facility=person["name"]
+        )
+        # only a request can be answered; any other link would invite answers that nobody waits for
+        link = self._links.acknowledgement(row.id) if row.kind in ("request", "order-draft") else ""
+        words = self._renderer.sms if row.channel == "sms" else self._renderer.letter
+        message_type = ActualMessage if isinstance(notice, ActualNotice) else ExerciseMessage
+        return message_type(
+            delivery=row.id,
+            kind=row.kind,
+            episode=row.episode,
+            language=row.language,
+            sender_name=notice.sender.get(row.language) or next(iter(notice.sender.values()), ""),
+            contact=addressee.contact,
+            content=words(notice, row.language, addressee, link),
+            useful_s=row.valid_until_s - now_s,
+            first_tried_s=first_tried_s,
+        )
+
+    def _load_notice(self, notice: str) -> Notice:
+        with reading(self._engine) as connection:
+            return load_notice(connection, notice)
+
+
+def _addressees(connection: Connection, rows: list[Claimed]) -> dict[str, dict[str, Any]]:
+    people: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for registry, table, key in (
+        ("residents", subscribers, subscribers.c.subscriber_id),
+        ("facilities", facilities, facilities.c.facility_id),
+    ):
+        wanted = sorted({row.recipient for row in rows if row.registry == registry})
+        if not wanted:
+            continue
+        for found in connection.execute(select(table).where(key.in_(wanted))).mappings():
+            for channel in ("sms", "email"):
+                people[registry, str(found[key.name]), channel] = {
+                    "sealed": found[channel],
+                    "province": found["province"],
+                    "name": found.get("name", ""),
+                }
+    return {
+        row.id: people[row.registry, row.recipient, row.channel]
+        for row in rows
+        if (row.registry, row.recipient, row.channel) in people
+    }
+
+
+def _first_tries(connection: Connection, rows: list[Claimed]) -> dict[str, float]:
+    tried = [row.id for row in rows if row.attempts]
+    if not tried:
+        return {}
+    query = select(attempts.c.delivery, func.min(attempts.c.started_s)).where(attempts.c.delivery.in_(tried))
+    return dict(connection.execute(query.group_by(attempts.c.delivery)).tuples().all())

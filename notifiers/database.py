@@ -1,0 +1,255 @@
+"""The database: registries, notices, the ledger of deliveries and what belongs to it. SQLite and PostgreSQL alike.
+
+Times are UTC epoch seconds. Contacts are stored sealed (see :mod:`notifiers.contacts`) beside a keyed hash.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    func,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+
+_BUSY_TIMEOUT_MS = 30_000
+"""How long one writer waits for another on SQLite. Transactions here take milliseconds, a fan-out of a large
+registry some seconds; ten times that is still an answer rather than an error."""
+
+_READONLY = "airshed_readonly"
+
+metadata = MetaData()
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("subscriber_id", String, primary_key=True),
+    Column("language", String, nullable=False),
+    Column("province", String, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("channels", String, nullable=False),
+    Column("sms", LargeBinary),
+    Column("sms_hash", String, index=True),
+    Column("email", LargeBinary),
+    Column("email_hash", String, index=True),
+    Index("subscribers_province", "province", "subscriber_id"),
+)
+
+facilities = Table(
+    "facilities",
+    metadata,
+    Column("facility_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("province", String, nullable=False),
+    Column("lat", Float),
+    Column("lon", Float),
+    Column("language", String, nullable=False),
+    Column("channels", String, nullable=False),
+    Column("sms", LargeBinary),
+    Column("sms_hash", String),
+    Column("email", LargeBinary),
+    Column("email_hash", String),
+    Index("facilities_province", "province", "facility_id"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("mode", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("episode", String, nullable=False),
+    Column("time_s", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("notice", String, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("episode", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("registry", String, nullable=False),  # residents or facilities
+    Column("recipient", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("language", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("phase", String, nullable=False),  # how far the latest attempt came: "", connect, request or data
+    Column("parts", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("notice_time_s", BigInteger, nullable=False),
+    Column("valid_until_s", BigInteger, nullable=False),
+    Column("due_s", Float, nullable=False),  # machine time before which no (further) try or look-up is made
+    Column("attempts", Integer, nullable=False),
+    Column("provider_id", String),
+    Column("worker", String, nullable=False),
+    Column("epoch", Integer, nullable=False),  # counts claims; a holder of an older one is fenced off
+    Column("lease_until_s", Float, nullable=False),
+    Column("revision", Integer, nullable=False),  # counts changes worth telling the world
+    Column("published", Integer, nullable=False),  # the last revision told
+    Index("ledger_notice", "notice"),
+    Index("ledger_recipient", "recipient", "channel", "episode"),
+    Index("ledger_provider", "provider_id"),
+    Index(
+        "ledger_due",
+        "mode",
+        "channel",
+        "priority",
+        "notice_time_s",
+        "id",
+        sqlite_where=Column("state", String) == "planned",
+        postgresql_where=Column("state", String) == "planned",
+    ),
+    Index(
+        "ledger_open",
+        "state",
+        sqlite_where=Column("state", String).in_(("claimed", "sending", "unknown")),
+        postgresql_where=Column("state", String).in_(("claimed", "sending", "unknown")),
+    ),
+    Index(
+        "ledger_unpublished",
+        "id",
+        sqlite_where=Column("revision", Integer) > Column("published", Integer),
+        postgresql_where=Column("revision", Integer) > Column("published", Integer),
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("worker", String, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("started_s", Float, nullable=False),
+    Column("ended_s", Float),
+    Column("outcome", String, nullable=False),  # empty while nobody knows
+    Column("code", String, nullable=False),
+)
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("notice", String, primary_key=True),
+    Column("facility", String, primary_key=True),
+    Column("answer", String, primary_key=True),  # accepted, refused or done
+    Column("delivery", String, nullable=False),  # through which message it came
+    Column("reason", String, nullable=False),
+    Column("time_s", Float, nullable=False),
+)
+
+progress = Table(
+    "progress",
+    metadata,
+    Column("consumer", String, primary_key=True),
+    Column("topic", String, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+)
+
+
+def connect(url: str) -> Engine:
+    """An engine for ``sqlite:///file.db`` or ``postgresql://…``; does not touch the schema (see ``upgrade``).
+
+    A URL without a driver gets psycopg 3. Transactions of ``engine.begin()`` on SQLite start with BEGIN IMMEDIATE:
+    a deferred transaction that reads first and writes later fails at once when another writer came between.
+    Use :func:`reading` for transactions that only read, so that they do not queue behind writers.
+    """
+    parsed = make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads: one consistent view, taking no write lock."""
+    with engine.connect().execution_options(**{_READONLY: True}) as connection, connection.begin():
+        yield connection
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the begin listener below opens transactions, not the driver
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # FULL, not NORMAL: a power cut must not take back the mark that an attempt was begun, or the message is
+    # sent twice. It costs one flush per commit; commits are grouped (notifiers/writer.py).
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    readonly = connection.get_execution_options().get(_READONLY, False)
+    connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """The dialect's INSERT, which knows ON CONFLICT; both have the same shape."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def save_progress(connection: Connection, consumer: str, topic: str, partition: int, next_offset: int) -> None:
+    """Remember, in the caller's transaction, the first offset that has not been consumed yet. Never goes back."""
+    statement = insert(connection, progress).values(
+        consumer=consumer, topic=topic, partition=partition, next_offset=next_offset
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["consumer", "topic", "partition"],
+            set_={"next_offset": statement.excluded.next_offset},
+            where=progress.c.next_offset < statement.excluded.next_offset,
+        )
+    )
+
+
+def load_progress(connection: Connection, consumer: str) -> dict[tuple[str, int], int]:
+    """Next offset by (topic, partition) of one consumer."""
+    rows = connection.execute(
+        select(progress.c.topic, progress.c.partition, progress.c.next_offset).where(progress.c.consumer == consumer)
+    )
+    return {(row.topic, row.partition): row.next_offset for row in rows}
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to this version of Airshed; safe to call at every start and from several processes."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "notifiers:migrations")
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+_UPGRADE_LOCK = 0x41495253  # "AIRS": any number no other program in this database uses

@@ -1,0 +1,167 @@
+"""The dispatcher: brings planned rows to their providers, survives both their failures and its own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Generic
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from notifiers import ledger, reports
+from notifiers.composer import Composer
+from notifiers.database import reading
+from notifiers.deliveries import Delivery
+from notifiers.lane import DispatchSettings, Lane
+from notifiers.ledger import Mode
+from notifiers.messages import ActualMessage, Channel, M
+from notifiers.writer import Writer
+from streams.clock import Clock, SystemClock
+from streams.metrics import DELIVERIES, DELIVERIES_PENDING
+
+_log = structlog.get_logger(__name__)
+
+OnChange = Callable[[list[Delivery]], Awaitable[None]]
+"""Told of deliveries that changed; when it returns they are confirmed as published. What it was told but had not
+confirmed before a crash comes again, so it must take repeats."""
+
+_RECOVER_EVERY_S = 30.0  # how often leases of other, perhaps dead, dispatchers are looked at
+
+
+class Dispatcher(Generic[M]):
+    """Sends what is planned in one mode. Any number may work on one ledger, each under a name of its own.
+
+    Build and use it inside one event loop. ``clock`` is the clock of ``valid_until`` (event time in a replay);
+    ``machine`` is the clock of leases and back-off, which are matters of this machine.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        channels: Sequence[Channel[M]],
+        composer: Composer,
+        *,
+        accepts: type[M],
+        clock: Clock,
+        worker: str,
+        settings: DispatchSettings | None = None,
+        on_change: OnChange | None = None,
+        machine: Clock | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._engine = engine
+        self._mode: Mode = "actual" if accepts is ActualMessage else "exercise"
+        self._clock, self._machine = clock, machine or SystemClock()
+        self._worker = worker
+        self._settings = settings or DispatchSettings()
+        self._on_change = on_change
+        self._writer = Writer(engine)
+        chance = chance or random.Random()
+        self._lanes: list[Lane[M]] = [
+            Lane(
+                channel,
+                accepts,
+                self._mode,
+                composer,
+                self._writer,
+                clock,
+                self._machine,
+                worker,
+                self._settings,
+                chance,
+            )
+            for channel in channels
+        ]
+        self._recovered_s: float | None = None
+
+    async def drain(self, patience_s: float = 60.0) -> dict[str, int]:
+        """Work until nothing is left to send or to look up, at most ``patience_s`` beyond the last thing done.
+
+        Returns what is still pending by state; all zero when everything has come to its end.
+        """
+        loop = asyncio.get_running_loop()
+        last_done = loop.time()
+        while True:
+            if await self._cycle(lambda: False):
+                last_done = loop.time()
+                continue
+            left = await self._pending()
+            if not any(left.values()):
+                return left
+            if loop.time() - last_done > patience_s:
+                _log.warning("messages are left over", **left)
+                return left
+            await asyncio.sleep(min(self._settings.poll_s, 0.1))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set; then finish what is under way and return. Survives a database that is away."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                await self._cycle(stop.is_set)
+                await self._pending()
+                failures = 0
+            except SQLAlchemyError as error:
+                failures += 1
+                _log.error("database cannot be used", error=type(error).__name__, remedy="check database.url")
+            wait_s = min(self._settings.poll_s * 2 ** min(failures, 6), 30.0)
+            try:
+                await asyncio.wait_for(stop.wait(), wait_s)
+            except TimeoutError:
+                continue
+
+    async def close(self) -> None:
+        """Give up connections and the writing thread. Does not wait for anything to be sent."""
+        for lane in self._lanes:
+            await lane.channel.close()
+        await asyncio.to_thread(self._writer.close)
+
+    async def _cycle(self, stopping: Callable[[], bool]) -> int:
+        await self._recover()
+        await self._expire()
+        ended: list[int] = await asyncio.gather(*(lane.work(stopping) for lane in self._lanes))
+        await self._publish()
+        return sum(ended)
+
+    async def _recover(self) -> None:
+        """At the first call take back this worker's own rows, later those whose holder let the lease run out."""
+        now_s = self._machine.now_s()
+        if self._recovered_s is not None and now_s - self._recovered_s < _RECOVER_EVERY_S:
+            return
+        worker = self._worker if self._recovered_s is None else None
+        lookup_after_s = max((lane.channel.lookup_after_s for lane in self._lanes), default=0.0)
+        back = await self._writer.write(lambda db: ledger.recover(db, worker, now_s, lookup_after_s))
+        self._recovered_s = now_s
+        if any(back.values()):
+            _log.info("rows of a dead dispatcher taken back", **back)
+
+    async def _expire(self) -> None:
+        by_channel = await self._writer.write(lambda db: ledger.expire(db, self._mode, self._clock.now_s()))
+        for channel, number in by_channel.items():
+            DELIVERIES.labels(channel, "expired").inc(number)
+
+    async def _pending(self) -> dict[str, int]:
+        def read() -> dict[str, int]:
+            with reading(self._engine) as connection:
+                return reports.pending(connection, self._mode)
+
+        counted = await asyncio.to_thread(read)
+        for state, number in counted.items():
+            DELIVERIES_PENDING.labels(state).set(number)
+        return counted
+
+    async def _publish(self) -> None:
+        if self._on_change is None:
+            return
+        while told := await asyncio.to_thread(self._unpublished):
+            await self._on_change([delivery for delivery, _ in told])
+            confirmed = [(delivery.id, revision) for delivery, revision in told]
+            await self._writer.write(partial(reports.mark_published, told=confirmed))
+
+    def _unpublished(self) -> list[tuple[Delivery, int]]:
+        with reading(self._engine) as connection:
+            return reports.unpublished(connection, self._mode)

@@ -1,0 +1,314 @@
+"""The ledger: one row per message, and the only ways in which a row may move.
+
+    planned ──claim──► claimed ──begin──► sending ──settle──► sent ──► delivered
+       ▲  │                │                 │  │               └────► failed
+       │  ├─► suppressed   ├─► suppressed    │  ├─► failed
+       │  └─► expired      ├─► expired       │  └─► planned          (surely not accepted: tried again later)
+       │                   ├─► failed        └────► unknown          (the answer was lost)
+       │                   └─► planned                 ├─► sent · delivered · failed   (found at the provider)
+       └───────────────────────────────────────────────┴─► planned · expired           (surely not there)
+
+``begin`` is durable BEFORE the provider is called; that is what makes a crash in between visible. Every claim
+raises the row's *epoch*, and whoever holds an older one is fenced off: a dispatcher that was paused beyond its
+lease can no longer move the row. A provider's callbacks may come twice, in any order and before the answer to the
+call; they only ever move a row forward. Every transition returns a named reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
+from sqlalchemy.orm import aliased
+
+from notifiers.database import attempts, ledger
+from notifiers.deliveries import ChannelName, DeliveryState
+from rules.notices import NoticeKind
+
+Mode = Literal["actual", "exercise"]
+Phase = Literal["connect", "request", "data"]
+"""How far an attempt has come: ``connect``: nothing the provider could have accepted has been sent yet;
+``request`` (SMS) and ``data`` (mail): it may have accepted the message."""
+
+WARNING_KINDS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order-draft")
+FINAL: frozenset[DeliveryState] = frozenset({"suppressed", "delivered", "failed", "expired"})
+
+
+class Moved(StrEnum):
+    """What came of asking for a transition."""
+
+    APPLIED = "applied"
+    ALREADY_THERE = "already-there"  # a repeat; nothing changed
+    FENCED = "fenced"  # somebody else holds the row by now
+    BACKWARD = "backward"  # the row is further on; late news change nothing
+    NO_SUCH_DELIVERY = "no-such-delivery"
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A row in the hands of one dispatcher."""
+
+    id: str
+    notice: str
+    episode: str
+    kind: str
+    registry: str
+    recipient: str
+    channel: ChannelName
+    language: str
+    state: DeliveryState
+    attempts: int
+    epoch: int
+    notice_time_s: int
+    valid_until_s: int
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Claimed:
+        return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
+
+
+_CLAIMED_COLUMNS = [ledger.c[name] for name in Claimed.__dataclass_fields__]
+
+
+def claim(
+    connection: Connection,
+    *,
+    mode: Mode,
+    channel: ChannelName,
+    limit: int,
+    worker: str,
+    lease_s: float,
+    machine_s: float,
+) -> list[Claimed]:
+    """Take up to ``limit`` due rows, most urgent first: by priority, then time of the notice, then id.
+
+    Any number of dispatchers may claim side by side; on PostgreSQL they skip each other's rows, on SQLite writers
+    take turns. A later message of an episode waits for the earlier ones to the same recipient on the same
+    channel, so that nobody reads the end before the warning.
+    """
+    earlier = aliased(ledger, name="earlier")
+    waits = exists().where(
+        earlier.c.recipient == ledger.c.recipient,
+        earlier.c.channel == ledger.c.channel,
+        earlier.c.episode == ledger.c.episode,
+        earlier.c.registry == ledger.c.registry,
+        earlier.c.mode == ledger.c.mode,
+        earlier.c.notice_time_s < ledger.c.notice_time_s,
+        earlier.c.state.in_(("planned", "claimed", "sending")),
+    )
+    due = (
+        select(ledger.c.id)
+        .where(ledger.c.mode == mode, ledger.c.channel == channel, ledger.c.state == "planned")
+        .where(ledger.c.due_s <= machine_s, ~waits)
+        .order_by(ledger.c.priority, ledger.c.notice_time_s, ledger.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # left out by SQLite's compiler, which has no such clause
+    )
+    taken = connection.execute(
+        update(ledger)
+        .where(ledger.c.id.in_(due))
+        .values(state="claimed", worker=worker, epoch=ledger.c.epoch + 1, lease_until_s=machine_s + lease_s)
+        .returning(*_CLAIMED_COLUMNS, ledger.c.priority)
+    ).all()
+    ordered = sorted(taken, key=lambda row: (row.priority, row.notice_time_s, row.id))
+    return [Claimed.of(row) for row in ordered]
+
+
+def claim_unknown(
+    connection: Connection,
+    *,
+    mode: Mode,
+    channel: ChannelName,
+    limit: int,
+    worker: str,
+    lease_s: float,
+    machine_s: float,
+) -> list[Claimed]:
+    """Take unknown rows whose turn to be looked up has come. They stay unknown while they are looked up."""
+    due = (
+        select(ledger.c.id)
+        .where(ledger.c.mode == mode, ledger.c.channel == channel, ledger.c.state == "unknown")
+        .where(ledger.c.due_s <= machine_s, ledger.c.reason != UNKNOWABLE, ledger.c.lease_until_s <= machine_s)
+        .order_by(ledger.c.priority, ledger.c.notice_time_s, ledger.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = connection.execute(
+        update(ledger)
+        .where(ledger.c.id.in_(due))
+        .values(worker=worker, epoch=ledger.c.epoch + 1, lease_until_s=machine_s + lease_s)
+        .returning(*_CLAIMED_COLUMNS)
+    ).all()
+    return [Claimed.of(row) for row in sorted(taken, key=lambda row: row.id)]
+
+
+UNKNOWABLE = "unknowable"
+"""Reason of an unknown row that nobody can ask about and that must not be repeated: it is an operator's to see."""
+
+
+def begin(connection: Connection, row: Claimed, worker: str, phase: Phase, machine_s: float) -> Moved:
+    """Write down that an attempt starts now. Only after this is committed may the provider be called.
+
+    Refused (``FENCED``) when the lease has run out: another dispatcher may hold the row by now.
+    """
+    number = row.attempts + 1
+    moved = _move(
+        connection,
+        row,
+        from_states=("claimed",),
+        values={"state": "sending", "phase": phase, "attempts": number, "reason": "sending"},
+        also=ledger.c.lease_until_s > machine_s,
+    )
+    if moved is Moved.APPLIED:
+        connection.execute(
+            insert(attempts).values(
+                delivery=row.id,
+                number=number,
+                worker=worker,
+                epoch=row.epoch,
+                started_s=machine_s,
+                ended_s=None,
+                outcome="",
+                code="",
+            )
+        )
+    return moved
+
+
+def enter_data(connection: Connection, row: Claimed) -> Moved:
+    """Write down that the body of a mail goes out now; until this is committed nothing can have been accepted."""
+    return _move(connection, row, from_states=("sending",), values={"phase": "data"})
+
+
+def settle(
+    connection: Connection,
+    row: Claimed,
+    state: DeliveryState,
+    reason: str,
+    machine_s: float,
+    *,
+    provider_id: str | None = None,
+    parts: int | None = None,
+    due_s: float | None = None,
+    code: str = "",
+) -> Moved:
+    """End a claim: what became of the attempt, or of looking it up.
+
+    ``state`` ``planned`` means: surely not accepted, due again at ``due_s`` (machine time). When a callback was
+    faster, the row is already further on and stays there (``BACKWARD``).
+    """
+    values: dict[str, Any] = {"state": state, "reason": reason, "worker": "", "lease_until_s": 0.0}
+    if state not in ("planned", "claimed"):
+        values["phase"] = "" if state != "unknown" else ledger.c.phase
+    values |= {name: value for name, value in (("provider_id", provider_id), ("due_s", due_s)) if value is not None}
+    if parts is not None:
+        values["parts"] = parts
+    if _worth_telling(state, reason):
+        values["revision"] = ledger.c.revision + 1
+    moved = _move(connection, row, from_states=("claimed", "sending", "unknown"), values=values)
+    if moved is not Moved.FENCED:
+        _end_attempt(connection, row.id, state, code or reason, machine_s)
+    return moved
+
+
+def recover(connection: Connection, worker: str | None, machine_s: float, lookup_after_s: float) -> dict[str, int]:
+    """Take back what dead dispatchers held: rows whose lease has run out, and at a start those of ``worker`` at once.
+
+    Claimed rows and attempts that had not yet reached the point of acceptance become ``planned``; attempts
+    beyond it become ``unknown``, to be looked up after ``lookup_after_s``. Returns how many of each.
+    Two dispatchers must not share a name: the second would take the first one's rows.
+    """
+    dead = ledger.c.lease_until_s <= machine_s
+    if worker is not None:
+        dead = or_(ledger.c.worker == worker, dead)
+    freed: dict[str, Any] = {"worker": "", "lease_until_s": 0.0, "epoch": ledger.c.epoch + 1}
+    untouched = or_(ledger.c.state == "claimed", and_(ledger.c.state == "sending", ledger.c.phase == "connect"))
+    planned = connection.execute(
+        update(ledger)
+        .where(ledger.c.state.in_(("claimed", "sending")), dead, untouched)
+        .values(state="planned", reason="recovered", **freed)
+    )
+    unknown = connection.execute(
+        update(ledger)
+        .where(ledger.c.state == "sending", dead)
+        .values(state="unknown", reason="interrupted", due_s=machine_s + lookup_after_s, **freed)
+    )
+    held = update(ledger).where(ledger.c.state == "unknown", ledger.c.worker != "", dead)
+    connection.execute(held.values(**freed))
+    return {"planned": planned.rowcount, "unknown": unknown.rowcount}
+
+
+def expire(connection: Connection, mode: Mode, now_s: float) -> dict[str, int]:
+    """Close the planned rows whose time of use is over (``now_s``: the clock that ``valid_until`` is of).
+
+    Returns how many by channel.
+    """
+    closed = connection.execute(
+        update(ledger)
+        .where(ledger.c.mode == mode, ledger.c.state == "planned", ledger.c.valid_until_s < now_s)
+        .values(state="expired", reason="too-late", revision=ledger.c.revision + 1)
+        .returning(ledger.c.channel)
+    )
+    return dict(Counter(closed.scalars()))
+
+
+def was_told(connection: Connection, row: Claimed) -> bool:
+    """Whether this recipient may have received an earlier warning of the episode on the same channel.
+
+    Asked when the row is claimed; by then every earlier row to the recipient has come to its end, so the answer
+    does not depend on how fast anything was sent.
+    """
+    told = select(func.count()).where(
+        ledger.c.recipient == row.recipient,
+        ledger.c.registry == row.registry,
+        ledger.c.channel == row.channel,
+        ledger.c.episode == row.episode,
+        ledger.c.kind.in_(WARNING_KINDS),
+        ledger.c.notice_time_s <= row.notice_time_s,
+        ledger.c.state.in_(("sent", "delivered", "unknown")),
+    )
+    return connection.execute(told).scalar_one() > 0
+
+
+def taken_ids(connection: Connection, provider_ids: Collection[str]) -> set[str]:
+    """Which of these provider ids belong to a row already (two rows may carry the same words to one number)."""
+    found = connection.execute(select(ledger.c.provider_id).where(ledger.c.provider_id.in_(list(provider_ids))))
+    return {str(provider_id) for provider_id in found.scalars()}
+
+
+def _worth_telling(state: DeliveryState, reason: str) -> bool:
+    """Whether the world should hear of it. Steps on the way are not told: they differ between runs."""
+    return state in ("sent", "delivered", "failed", "expired", "suppressed") or reason == UNKNOWABLE
+
+
+def _end_attempt(connection: Connection, delivery: str, outcome: str, code: str, machine_s: float) -> None:
+    latest = select(func.max(attempts.c.number)).where(attempts.c.delivery == delivery).scalar_subquery()
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.delivery == delivery, attempts.c.number == latest, attempts.c.outcome.in_(("", "unknown")))
+        .values(outcome=outcome, code=code, ended_s=machine_s)
+    )
+
+
+def _move(
+    connection: Connection,
+    row: Claimed,
+    *,
+    from_states: Sequence[DeliveryState],
+    values: dict[str, Any],
+    also: Any = True,
+) -> Moved:
+    statement = update(ledger).where(ledger.c.id == row.id, ledger.c.epoch == row.epoch)
+    changed = connection.execute(statement.where(ledger.c.state.in_(from_states), also).values(**values))
+    if changed.rowcount:
+        return Moved.APPLIED
+    now = connection.execute(select(ledger.c.state, ledger.c.epoch).where(ledger.c.id == row.id)).first()
+    if now is None:
+        return Moved.NO_SUCH_DELIVERY
+    if now.epoch != row.epoch or now.state in from_states:
+        return Moved.FENCED
+    return Moved.ALREADY_THERE if now.state == values.get("state") else Moved.BACKWARD
