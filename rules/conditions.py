@@ -1,0 +1,203 @@
+"""Conditions of rules: CEL expressions over a small, typed set of variables.
+
+The runtime is ``common-expression-language`` (PyPI), Python bindings of the Rust crate ``cel``: wheels for Linux,
+macOS and Windows on CPython 3.11 to 3.14, released several times in 2025–26, and a condition of ours takes about
+20 µs, conversion of the variables included. ``cel-python``, the pure-Python implementation, takes some hundred
+microseconds and more, and brings a parser generator and a regular-expression binding along. Neither checks types
+before a condition is run; that is done here, by running each condition on sample events of every shape when a pack is
+loaded (see ``flaws``). CEL itself has no loops, no input or output and no access to Python's attributes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, get_args
+
+import cel
+
+from rules.structure import nearest
+from streams.airsheds import Airshed
+from streams.clock import HOUR_S, epoch_s
+from streams.schemas import EpisodeEvent, TransitionKind
+
+Variables = Mapping[str, Any]
+
+VARIABLES: dict[str, tuple[str, str]] = {
+    "kind": ("string", "kind of the event: opened, grown, escalated, eased, merged, split, closed, revised"),
+    "level": ("int", "level of the episode after the event, 0 = none, 1 = lowest"),
+    "previous_level": ("int", "level before the event"),
+    "peak_level": ("int", "highest level so far"),
+    "level_name": ("string", "name of the level, none for 0"),
+    "provinces": ("list(string)", "codes of the provinces in the episode"),
+    "joined": ("list(string)", "codes of those that came in with this event"),
+    "left": ("list(string)", "codes of those that went out with this event"),
+    "province_level": ("map(string, int)", "level of each province in the episode"),
+    "index": ("map(string, int)", "median hourly index of each province about which it is known"),
+    "index_24h": ("map(string, int)", "median 24-hour index of each province about which it is known"),
+    "hours_since_onset": ("int", "whole hours since the exceedance began"),
+    "population": ("int", "people living in the provinces of the episode"),
+}
+"""Type and meaning of every variable of a condition."""
+
+_FUNCTIONS = (
+    *("size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "has"),
+    *("all", "exists", "exists_one", "filter", "map", "max", "min", "type", "bool"),
+)
+_BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
+_TEXT = re.compile(r"'([^'\\]*)'|\"([^\"\\]*)\"")
+_SYNTAX = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?([^\n|]*)")
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """Something wrong with a condition; line and column are inside its text, counted from 1."""
+
+    line: int
+    column: int
+    message: str
+    remedy: str = ""
+
+
+class ConditionError(Exception):
+    """A condition gave no true or false for an event. Packs that can get here are refused when they are loaded."""
+
+
+class Condition:
+    """A compiled condition. Raises ``ValueError`` for text that is not CEL."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._program = cel.compile(source)
+        names = set(self._program.variables())
+        self.names = [name for name in VARIABLES if name in names]
+
+    def holds(self, variables: Variables) -> bool:
+        """Whether the condition is true."""
+        try:
+            answer = self._program.execute({name: variables[name] for name in self.names})
+        except Exception as error:  # the bindings raise what fits: TypeError, KeyError, RuntimeError
+            raise ConditionError(f"{self.source!r}: {error}") from error
+        if not isinstance(answer, bool):
+            raise ConditionError(f"{self.source!r} gives {answer!r}, neither true nor false")
+        return answer
+
+    def seen(self, variables: Variables) -> str:
+        """The condition with the values it saw: ``level >= 2 (level=2)``."""
+        values = ", ".join(f"{name}={variables[name]!r}" for name in self.names)
+        return f"{self.source} ({values})" if values else self.source
+
+
+def variables_of(event: EpisodeEvent) -> dict[str, Any]:
+    """What a condition sees of an event."""
+    return {
+        "kind": event.kind,
+        "level": event.level,
+        "previous_level": event.previous_level,
+        "peak_level": event.peak_level,
+        "level_name": event.level_name,
+        "provinces": [province.code for province in event.provinces],
+        "joined": list(event.joined),
+        "left": list(event.left),
+        "province_level": {province.code: province.level for province in event.provinces},
+        "index": {p.code: p.median_index for p in event.provinces if p.median_index is not None},
+        "index_24h": {p.code: p.median_index_24h for p in event.provinces if p.median_index_24h is not None},
+        "hours_since_onset": (epoch_s(event.time) - epoch_s(event.onset)) // HOUR_S,
+        "population": event.population,
+    }
+
+
+def flaws(source: str, airshed: Airshed, kinds: list[TransitionKind]) -> list[Flaw]:
+    """Everything wrong with a condition, as far as it can be told before it is used."""
+    try:
+        condition = Condition(source)
+        program = cel.compile(source)
+    except ValueError as error:
+        return [_syntax_flaw(str(error))]
+    found = [*_unknown_names(source, program), *_unknown_texts(source, airshed)]
+    return found or list(_failures(condition, airshed, kinds))
+
+
+def _syntax_flaw(message: str) -> Flaw:
+    match = _SYNTAX.search(message)
+    if match is None:
+        return Flaw(1, 1, f"not a CEL expression: {message}")
+    return Flaw(int(match[1]), int(match[2]), f"not a CEL expression: {match[3].strip()}")
+
+
+def _unknown_names(source: str, program: Any) -> Iterator[Flaw]:
+    bound = set(_BOUND.findall(source))
+    for name in program.variables():
+        if name not in VARIABLES and name not in bound:
+            remedy = nearest(name, VARIABLES) or f"known: {', '.join(VARIABLES)}"
+            yield _flaw_at(source, name, f"unknown variable {name!r}", remedy)
+    for name in program.functions():
+        if name.isidentifier() and not name.startswith("_") and name not in _FUNCTIONS:
+            remedy = nearest(name, _FUNCTIONS) or f"known: {', '.join(_FUNCTIONS)}"
+            yield _flaw_at(source, name, f"unknown function {name!r}", remedy)
+
+
+def _unknown_texts(source: str, airshed: Airshed) -> Iterator[Flaw]:
+    """Texts that no variable ever holds, so that comparing with them is surely a slip."""
+    levels = [level.name for level in airshed.levels]
+    known = [*get_args(TransitionKind), *levels, "none", *(province.code for province in airshed.provinces)]
+    for match in _TEXT.finditer(source):
+        text = match[1] if match[1] is not None else match[2]
+        if text not in known:
+            remedy = nearest(text, known) or f"levels: {', '.join(levels)}; provinces by code"
+            line, column = _position(source, match.start())
+            yield Flaw(line, column, f"{text!r} is no kind of event, level or province code", remedy)
+
+
+def _failures(condition: Condition, airshed: Airshed, kinds: list[TransitionKind]) -> Iterator[Flaw]:
+    """The first sample event for which the condition gives no true or false."""
+    for sample in samples(airshed, kinds):
+        try:
+            condition.holds(sample)
+        except ConditionError as error:
+            values = ", ".join(f"{name}={sample[name]!r}" for name in condition.names)
+            remedy = (
+                "compare like with like; ask whether a province is there before using its value: '01' in index && …"
+            )
+            yield Flaw(1, 1, f"fails for an event with {values}: {_first_sentence(error)}", remedy)
+            return
+
+
+def samples(airshed: Airshed, kinds: list[TransitionKind]) -> Iterator[dict[str, Any]]:
+    """Variables of events of every shape: each kind and level, few and all provinces, known and unknown values."""
+    codes = [province.code for province in airshed.provinces]
+    numbers = range(len(airshed.levels) + 1)
+    for kind, level, previous, inside in product(kinds, numbers, numbers, (codes[:2], codes[2:], codes)):
+        known = inside[level % 2 :]
+        yield {
+            "kind": kind,
+            "level": level,
+            "previous_level": previous,
+            "peak_level": max(level, previous),
+            "level_name": airshed.level_name(level),
+            "provinces": inside,
+            "joined": inside[:previous],
+            "left": inside[previous:],
+            "province_level": dict.fromkeys(inside, level),
+            "index": dict.fromkeys(known, 100 * level),
+            "index_24h": dict.fromkeys(known[previous:], 90 * level),
+            "hours_since_onset": 50 * previous,
+            "population": 20_000_000 * level,
+        }
+
+
+def _flaw_at(source: str, name: str, message: str, remedy: str) -> Flaw:
+    match = re.search(rf"\b{re.escape(name)}\b", source)
+    line, column = _position(source, match.start() if match else 0)
+    return Flaw(line, column, message, remedy)
+
+
+def _position(source: str, offset: int) -> tuple[int, int]:
+    before = source[:offset]
+    return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
+
+
+def _first_sentence(error: ConditionError) -> str:
+    return str(error.__cause__ or error).split(". ")[0].split(": the operation")[0]

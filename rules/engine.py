@@ -1,0 +1,270 @@
+"""The rule engine: from the transitions of an episode to notices, each decision with a named reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from enum import StrEnum
+from itertools import groupby
+from typing import Any, Literal
+
+import msgspec
+
+from rules.conditions import Condition, ConditionError, variables_of
+from rules.history import KEEP_HOURS, Spoken, Told
+from rules.model import Pack, Rule, Scope
+from rules.notices import (
+    ActualNotice,
+    Audience,
+    ExerciseNotice,
+    Notice,
+    NoticeKind,
+    NoticeProvince,
+    notice_id,
+)
+from streams.clock import HOUR_S, epoch_s
+from streams.schemas import EpisodeEvent, EpisodeProvince, Mark
+from streams.stage import State
+from streams.watermark import Watermark
+
+WARNINGS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order-draft")
+"""Kinds of notice that an all-clear takes back."""
+
+NO_LEVEL = {"vi": "không cảnh báo", "en": "no alert"}
+"""What level 0 is called, by language; other languages get the English words."""
+
+
+class Reason(StrEnum):
+    """Why a rule spoke, or did not."""
+
+    MADE = "made"  # a notice was made
+    CONDITION_FALSE = "condition-false"  # its condition does not hold for the event
+    CONDITION_ERROR = "condition-error"  # its condition could not be evaluated: a defect of the pack
+    NO_PROVINCE = "no-province"  # its audience has no province in this event
+    ALREADY_TOLD = "already-told"  # every province was told, at this level or a higher one
+    COOLING = "cooling"  # every province left was told too short a time ago
+    NOBODY_WARNED = "nobody-warned"  # an all-clear, but nobody there has been warned
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule made of one event.
+
+    Attributes:
+        kind: kind of notice the rule makes.
+        notices: ids of the notices made.
+        seen: the condition with the values it saw.
+    """
+
+    episode: str
+    transition: int
+    rule: str
+    kind: NoticeKind
+    reason: Reason
+    notices: list[str]
+    seen: str
+
+
+class RuleEngine:
+    """Stage ``list[EpisodeEvent]`` → ``Notice``.
+
+    An event that was judged before is skipped: its notices are durable, because the state says it was judged. The
+    state of an airshed is one key, so what was said is remembered wholly or not at all.
+
+    Args:
+        mode: ``exercise`` makes notices that cannot reach the public.
+    """
+
+    def __init__(self, pack: Pack, state: State, mode: Literal["actual", "exercise"]) -> None:
+        self._pack = pack
+        self._state = state
+        self._make = ActualNotice if mode == "actual" else ExerciseNotice
+        self._conditions = {rule.id: Condition(rule.when) for rule in pack.rules}
+        self._neighbours = {province.code: province.neighbours for province in pack.airshed.provinces}
+        self._provinces = {province.code: province for province in pack.airshed.provinces}
+        self._key = f"airshed/{pack.airshed.code}"
+        stored = state.get(self._key)
+        self._episodes = msgspec.msgpack.decode(stored, type=dict[str, Spoken]) if stored is not None else {}
+        progress = state.get("progress")
+        self._watermark = msgspec.json.decode(progress, type=Watermark) if progress is not None else Watermark()
+        self._decisions: list[Decision] = []
+
+    def accept(self, items: Sequence[EpisodeEvent]) -> list[Notice]:
+        """Judge events, in order."""
+        news = [event for event in items if event.airshed == self._pack.airshed.code]
+        notices = [notice for event in news for notice in self._judge(event)]
+        if news:
+            self._forget(epoch_s(news[-1].time))
+            self._state[self._key] = msgspec.msgpack.encode(self._episodes)
+        return notices
+
+    def advance(self, mark: Mark) -> list[Notice | Mark]:
+        """Pass progress on; no rule waits for time alone."""
+        moved = self._watermark.observe(mark) is not None
+        self._state["progress"] = msgspec.json.encode(self._watermark)
+        return [Mark(mark.time, "rules")] if moved else []
+
+    def take_decisions(self) -> list[Decision]:
+        """The decisions since the last call, for metrics and for ``rules explain``."""
+        taken, self._decisions = self._decisions, []
+        return taken
+
+    def _judge(self, event: EpisodeEvent) -> list[Notice]:
+        spoken = self._episodes.setdefault(event.episode, Spoken())
+        if event.transition <= spoken.transition:
+            return []
+        self._follow(event, spoken)
+        seen = variables_of(event)
+        asked = [rule for rule in self._pack.rules if event.kind in rule.on]
+        notices = [notice for rule in asked for notice in self._ask(rule, event, spoken, seen)]
+        spoken.transition = event.transition
+        if event.kind == "closed":
+            spoken.said, spoken.told, spoken.closed_s = {}, {}, epoch_s(event.time)
+        return notices
+
+    def _follow(self, event: EpisodeEvent, spoken: Spoken) -> None:
+        """What the event itself means for who has been told what."""
+        if event.kind == "opened":
+            spoken.closed_s = 0
+            if event.parent in self._episodes and event.transition == 1:
+                spoken.take_over(self._episodes[event.parent], [province.code for province in event.provinces])
+        elif event.kind == "split":
+            spoken.hand_over(event.left)
+        elif event.kind == "eased":
+            spoken.ease(event.level)
+        elif event.kind == "merged" and event.merged_into is not None:
+            self._episodes.setdefault(event.merged_into, Spoken()).take_over(spoken, None)
+            spoken.said, spoken.told, spoken.closed_s = {}, {}, epoch_s(event.time)
+
+    def _ask(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
+        try:
+            holds = self._conditions[rule.id].holds(seen)
+        except ConditionError:
+            return self._decided(rule, event, seen, Reason.CONDITION_ERROR)
+        if not holds:
+            return self._decided(rule, event, seen, Reason.CONDITION_FALSE)
+        if rule.notice == "all-clear":
+            return self._end(rule, event, spoken, seen)
+        return self._warn(rule, event, spoken, seen)
+
+    def _warn(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
+        scope = self._scope(rule.audience.provinces, event)
+        refusals = {code: _refusal(rule, event, spoken, code) for code in scope}
+        addressed = [code for code, refusal in refusals.items() if refusal is None]
+        if not addressed:
+            reasons = [refusal for refusal in refusals.values() if refusal is not None]
+            reason = Reason.COOLING if Reason.COOLING in reasons else next(iter(reasons), Reason.NO_PROVINCE)
+            return self._decided(rule, event, seen, reason)
+        recipients = rule.audience.recipients
+        notice = self._notice(rule, event, Audience(recipients=recipients, provinces=addressed), seen)
+        spoken.remember(rule.id, addressed, event.level, epoch_s(event.time))
+        if rule.notice in WARNINGS:
+            spoken.warn(recipients, addressed, Told(event.episode, rule.audience.provinces))
+        return self._decided(rule, event, seen, Reason.MADE, [notice])
+
+    def _end(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
+        """An all-clear, to those who were warned; one notice for each episode they were warned in."""
+        recipients = rule.audience.recipients
+        told = sorted(spoken.told.get(recipients, {}).items())
+        released = [(entry.episode, code) for code, entry in told if self._is_over(rule, event, code, entry)]
+        notices = []
+        for told_in, pairs in groupby(sorted(released), key=lambda pair: pair[0]):
+            audience = Audience(recipients=recipients, provinces=[code for _, code in pairs], told_in=told_in)
+            notices.append(self._notice(rule, event, audience, seen))
+        rules = [other.id for other in self._pack.rules if other.audience.recipients == recipients]
+        spoken.release(recipients, rules, [code for _, code in released])
+        return self._decided(rule, event, seen, Reason.MADE if notices else Reason.NOBODY_WARNED, notices)
+
+    def _is_over(self, rule: Rule, event: EpisodeEvent, code: str, told: Told) -> bool:
+        if event.kind == "closed":
+            return True
+        if rule.audience.provinces == "left":
+            reach: Scope = "episode-and-neighbours" if told.reach == "episode-and-neighbours" else "episode"
+            return code not in self._scope(reach, event)
+        return code in self._scope(rule.audience.provinces, event)
+
+    def _scope(self, scope: Scope, event: EpisodeEvent) -> list[str]:
+        """The provinces a scope means at an event, in code order."""
+        inside = [province.code for province in event.provinces]
+        if scope == "joined":
+            return list(event.joined)
+        if scope == "left":
+            return list(event.left)
+        if scope == "episode":
+            return inside
+        return sorted({*inside, *(code for own in inside for code in self._neighbours.get(own, ()))})
+
+    def _notice(self, rule: Rule, event: EpisodeEvent, audience: Audience, seen: dict[str, Any]) -> Notice:
+        airshed = self._pack.airshed
+        return self._make(
+            id=notice_id(event.episode, event.transition, rule.id, audience),
+            kind=rule.notice,
+            airshed=airshed.code,
+            airshed_names=airshed.names,
+            episode=event.episode,
+            transition=event.transition,
+            rule=rule.id,
+            audience=audience,
+            time=event.time,
+            onset=event.onset,
+            level=event.level,
+            level_name=event.level_name,
+            level_names=self._level_names(event.level),
+            template=rule.template,
+            priority=rule.priority,
+            valid_until=event.time + timedelta(hours=rule.valid_hours),
+            sms_parts=rule.sms_parts,
+            provinces=list(self._values([*event.provinces, *event.departed])),
+            actions=rule.actions,
+            sender=self._pack.sender,
+            data_standard=airshed.standard,
+            zone=airshed.zone,
+            reason=f"{self._conditions[rule.id].seen(seen)}; {event.kind}: {event.reason}",
+            pack=self._pack.reference,
+        )
+
+    def _level_names(self, level: int) -> dict[str, str]:
+        if level:
+            return self._pack.airshed.levels[level - 1].names
+        return {language: NO_LEVEL.get(language, NO_LEVEL["en"]) for language in self._pack.sender}
+
+    def _values(self, provinces: Iterable[EpisodeProvince]) -> Iterator[NoticeProvince]:
+        for code, province in sorted({province.code: province for province in provinces}.items()):
+            names = self._provinces[code].names if code in self._provinces else {"en": province.name}
+            yield NoticeProvince(
+                code=code,
+                names=names,
+                level=province.level,
+                level_name=province.level_name,
+                index=province.median_index,
+                index_24h=province.median_index_24h,
+            )
+
+    def _decided(
+        self, rule: Rule, event: EpisodeEvent, seen: dict[str, Any], reason: Reason, notices: Sequence[Notice] = ()
+    ) -> list[Notice]:
+        self._decisions.append(
+            Decision(
+                episode=event.episode,
+                transition=event.transition,
+                rule=rule.id,
+                kind=rule.notice,
+                reason=reason,
+                notices=[notice.id for notice in notices],
+                seen=self._conditions[rule.id].seen(seen),
+            )
+        )
+        return list(notices)
+
+    def _forget(self, now_s: int) -> None:
+        oldest = now_s - KEEP_HOURS * HOUR_S
+        self._episodes = {name: spoken for name, spoken in self._episodes.items() if not 0 < spoken.closed_s < oldest}
+
+
+def _refusal(rule: Rule, event: EpisodeEvent, spoken: Spoken, code: str) -> Reason | None:
+    """Why a province is not told again; ``None`` if it is to be told."""
+    said = spoken.said.get(rule.id, {}).get(code)
+    if said is None or (rule.once_per != "episode" and event.level > said.level):
+        return None
+    if rule.once_per != "transition":
+        return Reason.ALREADY_TOLD
+    return Reason.COOLING if epoch_s(event.time) - said.time_s < rule.cooling_hours * HOUR_S else None

@@ -1,0 +1,87 @@
+"""What has been said about an episode, to which provinces: so that nobody is told twice, or told an end of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from rules.model import Scope
+from rules.notices import Recipients
+
+KEEP_HOURS = 30 * 24
+"""How long a closed episode is remembered: longer than any repetition of its events can be delayed."""
+
+
+class Said(msgspec.Struct, array_like=True):
+    """The latest notice of one rule to one province. ``level`` falls when the episode eases."""
+
+    level: int
+    time_s: int
+
+
+class Told(msgspec.Struct, array_like=True):
+    """A province whose recipients were warned: in which episode, and how far that warning reached."""
+
+    episode: str
+    reach: Scope
+
+
+class Spoken(msgspec.Struct):
+    """What was said in one episode.
+
+    Attributes:
+        transition: number of the latest event that was judged.
+        said: by rule, by province.
+        told: by kind of recipients, by province.
+        moved: told provinces that another episode has taken over.
+        closed_s: epoch second of the close, 0 while open.
+    """
+
+    transition: int = 0
+    said: dict[str, dict[str, Said]] = {}
+    told: dict[str, dict[str, Told]] = {}
+    moved: dict[str, dict[str, Told]] = {}
+    closed_s: int = 0
+
+    def remember(self, rule: str, provinces: Iterable[str], level: int, time_s: int) -> None:
+        """Note a notice of a rule."""
+        self.said.setdefault(rule, {}).update({code: Said(level, time_s) for code in provinces})
+
+    def warn(self, recipients: Recipients, provinces: Iterable[str], told: Told) -> None:
+        """Note that these were warned. Who was warned in another episode already stays with that one."""
+        known = self.told.setdefault(recipients, {})
+        for code in provinces:
+            known.setdefault(code, told)
+
+    def release(self, recipients: Recipients, rules: Iterable[str], provinces: Iterable[str]) -> None:
+        """Note that these were told that it is over: another warning, by any of ``rules``, would be news to them."""
+        codes = set(provinces)
+        for by_province in (self.told.get(recipients, {}), *(self.said.get(rule, {}) for rule in rules)):
+            for code in codes & set(by_province):
+                del by_province[code]
+
+    def ease(self, level: int) -> None:
+        """The episode has fallen to a level: a new rise above it is worth saying again."""
+        for by_province in self.said.values():
+            for said in by_province.values():
+                said.level = min(said.level, level)
+
+    def hand_over(self, provinces: Iterable[str]) -> None:
+        """These provinces go on in another episode, which takes care of their all-clear."""
+        codes = set(provinces)
+        for recipients, by_province in self.told.items():
+            for code in codes & set(by_province):
+                self.moved.setdefault(recipients, {})[code] = by_province.pop(code)
+
+    def take_over(self, other: Spoken, provinces: Iterable[str] | None) -> None:
+        """Go on with what another episode has said in these provinces (``None``: in all)."""
+        for source in (other.told, other.moved) if provinces is None else (other.moved,):
+            for recipients, by_province in source.items():
+                for code, told in by_province.items():
+                    if provinces is None or code in set(provinces):
+                        self.told.setdefault(recipients, {}).setdefault(code, told)
+        for rule, by_rule in other.said.items():
+            for code, said in by_rule.items():
+                if provinces is None or code in set(provinces):
+                    self.said.setdefault(rule, {}).setdefault(code, Said(said.level, said.time_s))

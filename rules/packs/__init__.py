@@ -1,0 +1,1 @@
+"""Rule packs that come with Airshed; see ``rules.loading.load_pack``."""
