@@ -164,7 +164,7 @@ class Broker:
         path.write_text("".join(f"{key}={value}\n" for key, value in self._properties().items()), encoding="utf-8")
         return path
 
-    def _properties(self) -> dict[str, str | int]:
+    def _properties(self) -> dict[str, str | int | Path]:
         here = f"127.0.0.1:{self.port}"
         controller = f"127.0.0.1:{self._controller_port}"
         return {

@@ -34,7 +34,7 @@ class Journal:
         self._fresh[key] = value
         self._log.append((key, value))
 
-    def keys(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[str]:
         """Full keys that have a value."""
         yield from (key for key in self._durable if key not in self._fresh)
         yield from (key for key, value in self._fresh.items() if value is not None)
@@ -76,7 +76,7 @@ class _StageView(MutableMapping[str, bytes]):
         self._journal.write(_STAGE + key, None)
 
     def __iter__(self) -> Iterator[str]:
-        return (key[1:] for key in self._journal.keys() if key.startswith(_STAGE))
+        return (key[1:] for key in self._journal if key.startswith(_STAGE))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airshed.kafka.journal import Journal
-from airshed.kafka.stages import MARK_KEY, Decoded, StageSpec, encode, mark_in
+from airshed.kafka.stages import MARK_KEY, StageSpec, encode, mark_in
 from streams.clock import epoch_s
 from streams.schemas import Mark, Rejected
 from streams.stage import Stage
@@ -85,19 +85,20 @@ class StageRunner:
 
     def _accept(self, records: Sequence[Record], work: Work) -> None:
         payloads = [record.value or b"" for record in records]
-        places = [self._place.place(record.offset) for record in records]
-        decoded: Decoded[Any] = self.spec.decode(payloads, places)
+        decoded = self.spec.decode(self.partition, payloads, lambda number: self._place.place(records[number].offset))
         work.taken += decoded.count
         self._reject(decoded.rejected, work)
-        if decoded.items is None:
-            return
         for piece in self._derived(decoded.items):
             if isinstance(piece, Mark):
                 self._advance(piece, work, given=False)
             else:
                 self._say(self.stage.accept(piece), work)
+                if self.spec.refused is not None:
+                    self._reject(self.spec.refused(self.stage, piece), work)
 
     def _derived(self, items: Any) -> Sequence[Any]:
+        if items is None:
+            return []
         if self.spec.derive is None or self.journal.get(_MARKED):
             return [items]
         last = self.journal.get(_DERIVED)

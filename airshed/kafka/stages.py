@@ -33,6 +33,13 @@ class Decoded(Generic[Item]):
     rejected: Sequence[Rejected] = ()
 
 
+PlaceOf = Callable[[int], str]
+"""Where the i-th payload lies, for people: ``readings/3@1042``. Only asked for what is rejected."""
+
+Decode = Callable[[int, Sequence[bytes], PlaceOf], Decoded[Any]]
+"""Partition, payloads and their places to the argument of ``accept``."""
+
+
 @dataclass(frozen=True)
 class StageSpec:
     """One agent.
@@ -41,12 +48,13 @@ class StageSpec:
         name: also the name of its state table.
         source / sink: topics.
         source_partitions / sink_partitions: their numbers of partitions.
-        decode: payloads and their places (``topic/partition@offset``) to the argument of ``accept``.
+        decode: messages to the argument of ``accept``; what cannot be used comes back as rejected.
         key_of: message key of an item in the sink; its partition follows from it.
         marks: where the stage's marks go.
         make: a new stage over the state of one source partition, which it may already find filled.
         derive: given the argument of ``accept`` and the last derived mark, cuts it where a mark follows from the
             data's own times; used while nobody has sent a mark. ``None`` for topics that always carry marks.
+        refused: what the stage itself could not use of the argument it last accepted.
         after: called after each flush with the stage and what it said, for metrics.
     """
 
@@ -55,11 +63,12 @@ class StageSpec:
     sink: str
     source_partitions: int
     sink_partitions: int
-    decode: Callable[[Sequence[bytes], Sequence[str]], Decoded[Any]]
+    decode: Decode
     key_of: Callable[[Any], str]
     marks: MarkRoute
     make: Callable[[int, State], Stage[Any, Any]]
     derive: Callable[[Any, int | None], Sequence[Any]] | None = None
+    refused: Callable[[Stage[Any, Any], Any], Sequence[Rejected]] | None = None
     after: Callable[[Stage[Any, Any], Sequence[Any]], None] | None = None
 
 
@@ -89,28 +98,28 @@ def mark_in(payload: bytes) -> Mark | None:
     try:
         # A reading may hold the word as well, and msgspec takes a missing tag for the right one.
         return _mark_decoder.decode(payload) if _kind_decoder.decode(payload).type == "mark" else None
-    except msgspec.DecodeError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def decoder_of(kind: Any) -> Callable[[Sequence[bytes], Sequence[str]], Decoded[list[Any]]]:
+def decoder_of(kind: Any) -> Decode:
     """A ``decode`` for topics with one struct (or union of structs) per message."""
     decoder = msgspec.json.Decoder(kind)
     name = getattr(kind, "__name__", str(kind))
 
-    def decode(payloads: Sequence[bytes], places: Sequence[str]) -> Decoded[list[Any]]:
+    def decode(_partition: int, payloads: Sequence[bytes], place_of: PlaceOf) -> Decoded[list[Any]]:
         items: list[Any] = []
         rejected: list[Rejected] = []
-        for payload, place in zip(payloads, places, strict=True):
+        for number, payload in enumerate(payloads):
             try:
                 items.append(decoder.decode(payload))
-            except msgspec.DecodeError as error:
-                rejected.append(_refused(payload, place, name, error))
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                rejected.append(_unreadable(payload, place_of(number), name, error))
         return Decoded(items or None, len(payloads), rejected)
 
     return decode
 
 
-def _refused(payload: bytes, place: str, name: str, error: Exception) -> Rejected:
+def _unreadable(payload: bytes, place: str, name: str, error: Exception) -> Rejected:
     message = f"{place}: expected a {name}: {error} (who writes to this topic besides Airshed's own stages?)"
     return Rejected(reason="bad-json", message=message, place=place, raw=payload, source=place.partition("/")[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import faust
 import structlog
@@ -29,7 +29,7 @@ FETCH_BYTES = 1_048_576
 """Most bytes fetched per partition at once: some 7 000 readings, a few milliseconds of work for the index stage."""
 
 
-class _Schema(faust.Schema):  # type: ignore[misc]
+class _Schema(faust.Schema[Any, Any]):
     """Messages come as fetched batches already; there is nothing to decode."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
@@ -77,7 +77,8 @@ class Worker:
             raise self.failure
 
     def _agent(self, spec: StageSpec) -> StageAgent:
-        table = self.app.tables.add(StateTable(self.app, spec.name, spec.source_partitions))
+        table = StateTable(self.app, spec.name, spec.source_partitions)
+        self.app.tables.add(table)
         agent = StageAgent(spec, table, self._producer, self._settings)
         topic = self.app.topic(spec.source, schema=_Schema(), partitions=spec.source_partitions, internal=False)
 
@@ -89,8 +90,7 @@ class Worker:
         return agent
 
     def _producer(self) -> BatchProducer:
-        producer: BatchProducer = self.app.producer
-        return producer
+        return cast(BatchProducer, self.app.producer)
 
     async def _handle(self, agent: StageAgent, batch: FetchedBatch) -> None:
         async with self._locks[agent.spec.name]:
@@ -98,7 +98,7 @@ class Worker:
                 return  # fetched before a rebalance, or while stopping: it comes again, to whoever holds it then
             try:
                 await agent.handle(batch)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the worker stops rather than skip
                 self._fail(agent.spec.name, error)
         if self.failure is not None:
             # Never back to Faust: it would take the next batch, past this one.
@@ -123,14 +123,14 @@ class Worker:
                         continue
                     try:
                         await agent.look_for_silence()
-                    except Exception as error:
+                    except Exception as error:  # noqa: BLE001 - as above
                         self._fail(agent.spec.name, error)
 
     async def _crashed(self) -> None:
         await self.app.wait_until_stopped()
         self.failure = self.failure or self.app.crash_reason or RuntimeError("Faust stopped by itself")
 
-    async def _on_revoked(self, _app: Any, _revoked: Any = None, **_: Any) -> None:
+    async def _on_revoked(self, *_: Any, **__: Any) -> None:
         """The group is being rebalanced: finish what is under way, commit it, and let go of all state in memory."""
         self.ready.clear()
         for lock in self._locks.values():
@@ -140,7 +140,7 @@ class Worker:
         for agent in self._agents:
             agent.forget()
 
-    async def _on_complete(self, _app: Any, **_: Any) -> None:
+    async def _on_complete(self, *_: Any, **__: Any) -> None:
         self.ready.set()
 
     async def _shut_down(self) -> None:
@@ -150,6 +150,15 @@ class Worker:
             async with lock:
                 pass
         await self.app.stop()
+
+
+async def run_worker(settings: KafkaSettings, specs: Sequence[StageSpec], stop: asyncio.Event) -> None:
+    """The worker service, without health routes: works until ``stop`` is set.
+
+    Raises:
+        Exception: whatever made it stop by itself; the process should end with code 1.
+    """
+    await Worker(settings, specs).run(stop)
 
 
 def _application(settings: KafkaSettings) -> faust.App:

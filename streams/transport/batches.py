@@ -79,7 +79,7 @@ class FinishedOffsets:
 
         def finish() -> None:
             entry.finished = True
-            # After a reset this line is no longer the partition's: a late finish of a batch from before changes nothing.
+            # After a reset this line is no longer the partition's: finishing a batch from before changes nothing.
             while line and line[0].finished:
                 safe = line.popleft().next_offset
                 if self._pending.get(partition) is line:

@@ -12,9 +12,11 @@ Changelog topics (state recovery) pass through as Faust expects them, message by
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+from aiokafka import AIOKafkaProducer
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
@@ -37,7 +39,7 @@ class _Fetched(NamedTuple):
     finish: Callable[[], None]
 
 
-class BatchConsumer(stock.Consumer):  # type: ignore[misc]
+class BatchConsumer(stock.Consumer):
     """Faust's consumer, handing over batches."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,7 +70,8 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
         message = super()._to_message(tp, record.records[-1])
         message.key = None
         partition = Partition(tp.topic, tp.partition)
-        message.value = FetchedBatch(partition, record.records, message.generation_id, record.finish)
+        batch = FetchedBatch(partition, record.records, self.app.consumer_generation_id, record.finish)
+        message.value = cast(Any, batch)  # Faust only passes it on to the agent
         return message
 
     async def perform_seek(self) -> None:
@@ -97,57 +100,61 @@ class BatchConsumer(stock.Consumer):  # type: ignore[misc]
         return self.finished.safe(Partition(tp.topic, tp.partition))
 
 
-class BatchProducer(stock.Producer):  # type: ignore[misc]
+class BatchProducer(stock.Producer):
     """Faust's producer, idempotent, and able to send many messages at the cost of few."""
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
 
     async def send_all(self, messages: Iterable[Outgoing]) -> dict[Partition, int]:
-        """Produce messages, in order within each partition, and wait until the cluster has them for good.
+        """See :func:`send_all`."""
+        return await send_all(self._ensure_producer(), messages)
 
-        Returns:
-            The offset of the last message in each partition written to.
 
-        Raises:
-            aiokafka.errors.KafkaError: if any of them could not be stored; some may have been.
-        """
-        lines: dict[Partition, list[Outgoing]] = {}
-        for message in messages:
-            lines.setdefault(Partition(message.topic, message.partition), []).append(message)
-        waiting = [await self._send_line(partition, line) for partition, line in lines.items()]
-        return {partition: await last for partition, last in zip(lines, waiting, strict=True)}
+async def send_all(producer: AIOKafkaProducer, messages: Iterable[Outgoing]) -> dict[Partition, int]:
+    """Produce messages, in order within each partition, and wait until the cluster has them for good.
 
-    async def _send_line(self, partition: Partition, line: Sequence[Outgoing]) -> Any:
-        producer = self._ensure_producer()
-        futures = []
-        builder = producer.create_batch()
-        for message in line:
-            if builder.append(key=message.key, value=message.value, timestamp=None) is None:
-                futures.append((await self._submit(builder, partition), builder.record_count()))
-                builder = producer.create_batch()
-                builder.append(key=message.key, value=message.value, timestamp=None)
-        futures.append((await self._submit(builder, partition), builder.record_count()))
-        return _last_offset(futures)
+    Messages go out in batches that are filled here: a future per message would cost more than the message.
 
-    async def _submit(self, builder: Any, partition: Partition) -> Any:
+    Returns:
+        The offset of the last message in each partition written to.
+
+    Raises:
+        aiokafka.errors.KafkaError: if any of them could not be stored; some may have been.
+    """
+    lines: dict[Partition, list[Outgoing]] = {}
+    for message in messages:
+        lines.setdefault(Partition(message.topic, message.partition), []).append(message)
+    submitted = await asyncio.gather(*(_send_line(producer, part, line) for part, line in lines.items()))
+    return dict(zip(lines, submitted, strict=True))
+
+
+async def _send_line(producer: AIOKafkaProducer, partition: Partition, line: Sequence[Outgoing]) -> int:
+    stored: list[tuple[asyncio.Future[Any], int]] = []
+    for builder in _filled(producer, line):
         builder.close()
-        return await self._ensure_producer().send_batch(builder, partition.topic, partition=partition.number)
+        future = await producer.send_batch(builder, partition.topic, partition=partition.number)
+        stored.append((future, builder.record_count()))
+    offsets = [(await future).offset + count - 1 for future, count in stored]
+    return int(offsets[-1])
 
 
-async def _last_offset(futures: Sequence[tuple[Any, int]]) -> int:
-    last = -1
-    for future, count in futures:
-        stored = await future
-        last = stored.offset + count - 1
-    return last
+def _filled(producer: AIOKafkaProducer, line: Sequence[Outgoing]) -> Iterator[Any]:
+    builder = producer.create_batch()
+    for message in line:
+        if builder.append(key=message.key, value=message.value, timestamp=None) is None:
+            yield builder
+            builder = producer.create_batch()
+            # The first message of a batch is always taken, whatever its size; the broker judges it.
+            builder.append(key=message.key, value=message.value, timestamp=None)
+    yield builder
 
 
-class Transport(stock.Transport):  # type: ignore[misc]
+class Transport(stock.Transport):
     """Faust transport for URLs ``airshed://host:port``."""
 
     Consumer = BatchConsumer
     Producer = BatchProducer
 
 
-__all__ = ["BatchConsumer", "BatchProducer", "Outgoing", "Transport"]
+__all__ = ["BatchConsumer", "BatchProducer", "Outgoing", "Transport", "send_all"]

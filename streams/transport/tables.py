@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from faust import App, Schema
 from faust.stores.memory import Store
 from faust.tables.table import Table
 from faust.types import TP
 
-from streams.transport.driver import Outgoing
+from streams.transport.driver import BatchProducer, Outgoing
 
 Write = tuple[str, bytes | None]
 """One change of state: key and new value, ``None`` = deleted."""
 
 
-class PartitionedStore(Store):  # type: ignore[misc]
+class PartitionedStore(Store[bytes, bytes]):
     """State of the partitions this worker holds, in memory; whatever it loses it recovers from the changelog."""
 
     def __post_init__(self) -> None:
@@ -54,7 +54,8 @@ class PartitionedStore(Store):  # type: ignore[misc]
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
         """Forget partitions that went elsewhere: their state changes there."""
-        self.keep_only({tp.partition for tp in assigned if tp.topic == self.table.changelog_topic_name})
+        topic = self.table.changelog_topic.get_topic_name()
+        self.keep_only({tp.partition for tp in assigned if tp.topic == topic})
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Nothing to do: slices are kept by partition."""
@@ -66,11 +67,13 @@ class PartitionedStore(Store):  # type: ignore[misc]
             self._offsets.pop(partition, None)
 
 
-class StateTable(Table):  # type: ignore[misc]
+class StateTable(Table[bytes, bytes]):
     """The table of one stage. Keys are the stage's own; the partition they belong to is the changelog's."""
 
     def __init__(self, app: App, name: str, partitions: int) -> None:
-        raw = Schema(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True)
+        raw: Schema[bytes, bytes] = Schema(
+            key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True
+        )
         super().__init__(app, name=name, partitions=partitions, schema=raw, key_type=bytes, value_type=bytes)
 
     def _new_store(self) -> PartitionedStore:
@@ -78,8 +81,7 @@ class StateTable(Table):  # type: ignore[misc]
 
     @property
     def store(self) -> PartitionedStore:
-        store: PartitionedStore = self.data
-        return store
+        return cast(PartitionedStore, self.data)
 
     async def write(self, partition: int, writes: Sequence[Write]) -> None:
         """Make writes durable, in their order, and then let them count.
@@ -92,5 +94,5 @@ class StateTable(Table):  # type: ignore[misc]
             return
         topic = self.changelog_topic_name
         messages = [Outgoing(topic, partition, key.encode(), value) for key, value in writes]
-        last = await self.app.producer.send_all(messages)
+        last = await cast(BatchProducer, self.app.producer).send_all(messages)
         self.store.apply(partition, writes, next(iter(last.values())))

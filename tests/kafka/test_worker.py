@@ -5,12 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from kafka import KafkaProducer
 
-from streams.schemas import Rejected
-from streams.topics import PROVINCES, READINGS, REJECTED, STATIONS
+from streams.topics import PROVINCES, READINGS, STATIONS
 from tests.kafka.cluster import Installation, decoded, distinct
-from tests.kafka.counting import Item, Tally, Total, moment
+from tests.kafka.counting import Tally, Total, moment
 
 STATIONS_N = 7
 

@@ -1,0 +1,184 @@
+"""The stages from a reading to a notice as agents: which topics they stand between, and how their items travel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airshed.kafka.derived import deriver
+from airshed.kafka.settings import KafkaSettings
+from airshed.kafka.stages import Decode, Decoded, PlaceOf, StageSpec, decoder_of
+from airshed.pipeline import untimely
+from rules.engine import RuleEngine
+from rules.model import Pack
+from streams import metrics, topics
+from streams.batches import ReadingBatch
+from streams.encoding import to_messages
+from streams.episodes import EpisodeTracker
+from streams.intake import Intake
+from streams.provinces import ProvinceWatch
+from streams.rolling import IndexStage
+from streams.schemas import EpisodeEvent, ProvinceState, Rejected, StationIndex
+from streams.stage import Stage, State
+from streams.stations import StationRegistry
+from streams.transport.partitions import partition_of
+from streams.wire import decode_messages
+
+After = Callable[[Stage[Any, Any], Sequence[Any]], None]
+
+
+def stage_specs(
+    settings: KafkaSettings,
+    pack: Pack,
+    registry: StationRegistry,
+    *,
+    mode: Literal["actual", "exercise"],
+    provisional: bool = True,
+) -> list[StageSpec]:
+    """The agents of one rule pack, in the order of the pipeline."""
+    airsheds = [pack.airshed]
+
+    def step(name: str, source: str, sink: str, kind: type, make: Callable[[State], Any], after: After) -> StageSpec:
+        return StageSpec(
+            name=name,
+            source=source,
+            sink=sink,
+            source_partitions=settings.airshed_partitions,
+            sink_partitions=settings.airshed_partitions,
+            decode=decoder_of(kind),
+            key_of=lambda item: str(item.airshed),
+            marks="same-partition",
+            make=lambda _partition, state: make(state),
+            after=after,
+        )
+
+    def watch(state: State) -> ProvinceWatch:
+        return ProvinceWatch(airsheds, registry, state)
+
+    def track(state: State) -> EpisodeTracker:
+        return EpisodeTracker(airsheds, state, pack=pack.reference)
+
+    def judge(state: State) -> RuleEngine:
+        return RuleEngine(pack, state, mode)
+
+    return [
+        _index(settings, pack, registry, provisional=provisional),
+        step("provinces", topics.STATIONS, topics.PROVINCES, StationIndex, watch, _count_provinces),
+        step("episodes", topics.PROVINCES, topics.EPISODES, ProvinceState, track, _count_episodes),
+        step("rules", topics.EPISODES, topics.NOTICES, EpisodeEvent, judge, _count_notices),
+    ]
+
+
+def _index(settings: KafkaSettings, pack: Pack, registry: StationRegistry, *, provisional: bool) -> StageSpec:
+    home = home_partitions(registry, settings.partitions)
+
+    def make(partition: int, state: State) -> Stage[ReadingBatch, StationIndex]:
+        index = IndexStage(
+            registry,
+            [pack.airshed],
+            state,
+            source=str(partition),
+            of=settings.partitions,
+            keep=lambda code: partition_of(code, settings.partitions) == partition,
+            provisional=provisional,
+        )
+        return Intake(index)
+
+    def refused(stage: Any, batch: ReadingBatch) -> Sequence[Rejected]:
+        return untimely(batch, stage.take_rejected(), registry)
+
+    detection = pack.airshed.detection
+    return StageSpec(
+        name="index",
+        source=topics.READINGS,
+        sink=topics.STATIONS,
+        source_partitions=settings.partitions,
+        sink_partitions=settings.airshed_partitions,
+        decode=_readings_decoder(registry, home),
+        key_of=lambda item: item.airshed,
+        marks="every-partition",
+        make=make,
+        derive=deriver(detection.step_s, detection.lateness_s),
+        refused=refused,
+        after=_count_index,
+    )
+
+
+def home_partitions(registry: StationRegistry, partitions: int) -> NDArray[np.int32]:
+    """``(n_stations,) int32``: the partition of ``readings`` in which each station's readings belong."""
+    return np.array([partition_of(station.code, partitions) for station in registry.stations], np.int32)
+
+
+def _readings_decoder(registry: StationRegistry, home: NDArray[np.int32]) -> Decode:
+    def decode(partition: int, payloads: Sequence[bytes], place_of: PlaceOf) -> Decoded[ReadingBatch]:
+        found = decode_messages(payloads, place_of, registry, topics.READINGS)
+        metrics.READINGS.labels("unused").inc(found.unused)
+        count = sum(len(piece) for piece in found.segments if isinstance(piece, ReadingBatch))
+        rejected = found.rejected
+        seen = count + found.unused + len(rejected)
+        if not count:
+            return Decoded(None, seen, rejected)
+        batch = found.batch
+        astray = home[batch.station] != partition
+        if astray.any():
+            origins = np.concatenate(found.origins)[astray]
+            rejected += _astray(batch.take(astray), [place_of(number) for number in origins.tolist()], registry)
+            batch = batch.take(~astray)
+        return Decoded(batch if len(batch) else None, seen, rejected)
+
+    return decode
+
+
+def _astray(batch: ReadingBatch, places: Sequence[str], registry: StationRegistry) -> list[Rejected]:
+    """Readings in the wrong partition: two partitions would each hold half of the station's hour."""
+    rejected = []
+    for row, place in enumerate(places):
+        ((key, raw),) = to_messages(batch.take(np.array([row])), registry, most=1)
+        message = (
+            f"{place}: a reading of station {key.decode()} in a partition that is not its own (key every message "
+            "with the station code and leave the partition to Kafka's default partitioner)"
+        )
+        rejected.append(Rejected(reason="wrong-partition", message=message, place=place, raw=raw, source="readings"))
+    return rejected
+
+
+def _count_index(stage: Any, said: Sequence[Any]) -> None:
+    for outcome, number in stage.take_counts().items():
+        metrics.READINGS.labels(outcome).inc(number)
+    for item in said:
+        if isinstance(item, StationIndex):
+            metrics.INDEX_VALUES.labels(_kind(item)).inc()
+
+
+def _kind(item: StationIndex) -> str:
+    if item.index is None:
+        return "none"
+    if not item.final:
+        return "provisional"
+    return "revised" if item.revision else "final"
+
+
+def _count_provinces(_stage: Any, said: Sequence[Any]) -> None:
+    for item in said:
+        if isinstance(item, ProvinceState):
+            level = -1 if item.condition == "unknown" else item.level
+            metrics.PROVINCE_LEVEL.labels(item.airshed, item.province).set(level)
+
+
+def _count_episodes(_stage: Any, said: Sequence[Any]) -> None:
+    for item in said:
+        if not isinstance(item, EpisodeEvent):
+            continue
+        metrics.EPISODES.labels(item.kind).inc()
+        if item.kind in ("opened", "split"):
+            metrics.EPISODES_OPEN.labels(item.airshed).inc()
+        elif item.kind in ("closed", "merged"):
+            metrics.EPISODES_OPEN.labels(item.airshed).dec()
+
+
+def _count_notices(stage: Any, said: Sequence[Any]) -> None:
+    for decision in stage.take_decisions():
+        metrics.NOTICES.labels(decision.kind, decision.reason).inc()
