@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.batches import ReadingBatch
 from streams.clock import HOUR_S, Clock, utc
@@ -23,7 +24,7 @@ from streams.schemas import Mark, Rejected
 from streams.sources.arrivals import Arrival, Loaded, Source
 from streams.stations import StationRegistry
 
-__all__ = ["Slice", "encode_mark", "live", "refuse_ahead", "replay", "replay_arrivals", "to_messages"]
+__all__ = ["Slice", "encode_mark", "live", "refuse_ahead", "replay", "replay_arrivals", "slices", "to_messages"]
 
 AHEAD_S = 600
 """A reading may end this much later than now: the clocks of loggers are set by hand and drift by minutes. More is a
@@ -55,8 +56,8 @@ def replay(
     """
     order = np.argsort(batch.time_s, kind="stable")
     batch = batch.take(order)
-    boundaries = -((lateness_s - batch.time_s) // step_s) * step_s + lateness_s
-    groups = _groups(boundaries, batch)
+    boundaries_s = -((lateness_s - batch.time_s) // step_s) * step_s + lateness_s
+    groups = ((item.arrival_s, item.batch) for item in slices(boundaries_s, batch))
     return _with_marks(groups, step_s, _Closing(step_s, lateness_s), name, of)
 
 
@@ -68,8 +69,16 @@ class Slice:
     batch: ReadingBatch
 
 
+def slices(arrival_s: NDArray[np.int64], batch: ReadingBatch) -> Iterator[Slice]:
+    """Cut a batch where the moment of arrival changes. ``arrival_s`` is ``(n,)``, ascending."""
+    moments, starts = np.unique(arrival_s, return_index=True)
+    ends = [*starts[1:].tolist(), len(batch)]
+    for moment, start, end in zip(moments.tolist(), starts.tolist(), ends, strict=False):
+        yield Slice(moment, batch.take(slice(start, end)))
+
+
 def replay_arrivals(
-    slices: Iterable[Slice],
+    arrivals: Iterable[Slice],
     *,
     mark_every_s: int = 600,
     step_s: int = HOUR_S,
@@ -83,9 +92,9 @@ def replay_arrivals(
     everything that arrived by T. ``mark_every_s`` should divide step and lateness, so that steps close on time.
 
     Args:
-        slices: by ascending ``arrival_s``.
+        arrivals: by ascending ``arrival_s``.
     """
-    groups = ((-(-item.arrival_s // mark_every_s) * mark_every_s, item.batch) for item in slices)
+    groups = ((-(-item.arrival_s // mark_every_s) * mark_every_s, item.batch) for item in arrivals)
     return _with_marks(groups, mark_every_s, _Closing(step_s, lateness_s), name, of)
 
 
@@ -106,15 +115,6 @@ class _Closing:
         if self._latest_s is None:
             return None
         return -(-self._latest_s // self._step_s) * self._step_s + self._lateness_s
-
-
-def _groups(
-    boundaries: np.ndarray[tuple[int, ...], np.dtype[np.int64]], batch: ReadingBatch
-) -> Iterator[tuple[int, ReadingBatch]]:
-    distinct, starts = np.unique(boundaries, return_index=True)
-    ends = [*starts[1:].tolist(), len(batch)]
-    for boundary_s, start, end in zip(distinct.tolist(), starts.tolist(), ends, strict=True):
-        yield boundary_s, batch.take(slice(start, end))
 
 
 def _with_marks(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streams.batches import ReadingBatch
 from streams.clock import epoch_s, utc
-from streams.gateway import Slice
+from streams.gateway import Slice, slices
 from streams.schemas import POLLUTANTS, STATUSES
 from streams.sources import invented
 from streams.sources.scenarios import STAGNATION, Course, Disturbance, Scenario
@@ -55,10 +55,7 @@ class Simulation:
 
     def slices(self) -> Iterator[Slice]:
         """What arrives, cycle by cycle (5 minutes): input for ``streams.gateway.replay_arrivals``."""
-        moments, starts = np.unique(self.arrival_s, return_index=True)
-        ends = [*starts[1:].tolist(), len(self.arrival_s)]
-        for moment, start, end in zip(moments.tolist(), starts.tolist(), ends, strict=True):
-            yield Slice(moment, self.readings.take(slice(start, end)))
+        return slices(self.arrival_s, self.readings)
 
     def write(self, folder: Path) -> None:
         """``stations.csv``, ``facilities.csv``, ``subscribers.csv`` and ``readings.csv.gz``, as real ones would be."""

@@ -214,6 +214,8 @@ def _as_texts(frame: pl.DataFrame, place: str) -> pl.DataFrame:
 
 def _codes(column: pl.Series, code: Callable[[str], int]) -> NDArray[np.int64]:
     """``(n,) int64``: the code of each text, worked out once per distinct text."""
+    if column.is_empty():
+        return np.empty(0, np.int64)
     distinct = column.unique()
     codes = [code((text or "").strip()) for text in distinct.to_list()]
     return column.replace_strict(distinct, codes, return_dtype=pl.Int64).to_numpy()
