@@ -1,11 +1,11 @@
 """Conditions of rules: CEL expressions over a small, typed set of variables.
 
 The runtime is ``common-expression-language`` (PyPI), Python bindings of the Rust crate ``cel``: wheels for Linux,
-macOS and Windows on CPython 3.11 to 3.14, released several times in 2025–26, and a condition of ours takes about
-20 µs, conversion of the variables included. ``cel-python``, the pure-Python implementation, takes some hundred
-microseconds and more, and brings a parser generator and a regular-expression binding along. Neither checks types
-before a condition is run; that is done here, by running each condition on sample events of every shape when a pack is
-loaded (see ``flaws``). CEL itself has no loops, no input or output and no access to Python's attributes.
+macOS and Windows, sixteen releases so far. Measured on one machine, a condition of ours takes 4 µs there and 700 µs in
+``cel-python`` 0.5, the pure-Python implementation, which brings a parser generator and a regular-expression binding
+along. Neither checks types before a condition is run; that is done here, by running each condition on sample events of
+every shape when a pack is loaded (see ``flaws``). CEL itself has no loops, no input or output and no access to
+Python's attributes.
 """
 
 from __future__ import annotations

@@ -25,13 +25,15 @@ class Decisions(msgspec.Struct):
     def decide(self, scene: Scene, window: Window, pack: str) -> list[EpisodeEvent]:
         """The transitions of one hour, after the window has folded it.
 
-        Per episode at most one event of a kind, in the order merged, split, grown, escalated, eased or closed;
-        open episodes come first, oldest first, then those that begin.
+        Per episode at most one event of a kind, in the order split, grown, escalated, eased. Episodes that are
+        merged into others come first, so that who hears of the survivor knows what it has taken over; then those
+        that go on or close, oldest first; then those that begin.
         """
         parts = regional(scene.levels, scene.neighbours, scene.airshed.detection.minimum_provinces)
         lineage = trace(self.open, parts, scene.since)
         before = {episode.id: episode for episode in self.open}
-        events = [event for episode in before.values() for event in self._goes_on(episode, lineage, scene)]
+        ordered = sorted(before.values(), key=lambda episode: episode.id not in lineage.absorbed)
+        events = [event for episode in ordered for event in self._goes_on(episode, lineage, scene)]
         events += [self._breaks_off(part, before[parent], scene) for part, parent in lineage.parents.items()]
         ripe = [part for part in lineage.fresh if _together(part, scene, window)]
         events += [self._begins(part, scene, pack) for part in ripe]
@@ -138,9 +140,7 @@ def _changes(episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[Episo
     gone, joined, level = before - part, part - before, scene.level(part)
     if gone & elsewhere:
         episode.provinces = sorted(before - elsewhere)
-        reason = (
-            f"{len(gone & elsewhere)} provinces are no longer connected with the rest. {scene.words(gone & elsewhere)}"
-        )
+        reason = f"{scene.count(gone & elsewhere)} no longer connected with the rest. {scene.words(gone & elsewhere)}"
         yield scene.tell(episode, "split", reason, level=episode.level, left=gone & elsewhere)
     if joined:
         absorbed = sorted(other for other, survivor in lineage.absorbed.items() if survivor == episode.id)
@@ -155,7 +155,7 @@ def _changes(episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[Episo
         )
     if level > episode.level:
         highest = [code for code in part if scene.levels[code] >= level]
-        reason = f"{len(highest)} provinces on level {scene.airshed.level_name(level)}. {scene.words(highest)}"
+        reason = f"{scene.count(highest)} on level {scene.airshed.level_name(level)} or above. {scene.words(highest)}"
         yield scene.tell(episode, "escalated", reason, level=level)
     left = gone - elsewhere
     if left or level < episode.level:
@@ -169,7 +169,7 @@ def _changes(episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[Episo
 def _eased(left: set[str], falls: bool, level: int, scene: Scene, part: Part) -> str:
     sentences = []
     if left:
-        sentences.append(f"{len(left)} provinces are no longer on a level. {scene.words(left)}")
+        sentences.append(f"{scene.count(left)} no longer on a level. {scene.words(left)}")
     if falls:
         sentences.append(
             f"the highest level of {scene.airshed.detection.minimum_provinces} adjacent provinces is now "

@@ -10,6 +10,7 @@ State, every key written whole, so that any first part of a call's writes can be
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
@@ -109,17 +110,20 @@ class ProvinceWatch:
 
     def accept(self, items: Sequence[StationIndex]) -> list[ProvinceState]:
         """Take records in. Says nothing: hours are decided at marks."""
-        touched: dict[Place, None] = {}
+        groups: dict[tuple[datetime, str, str], list[StationIndex]] = {}
+        for item in items:
+            if item.final and item.product == "hour":
+                groups.setdefault((item.time, item.airshed, item.province), []).append(item)
+        touched: list[Place] = []
         late = set(self._late)
         first = dict(self._progress.first)
-        for item in items:
-            place = self._place(item)
-            if place is None or not self._hour(place).add(item.station, _value(item)):
+        for (time, airshed, province), records in groups.items():
+            place = epoch_s(time), airshed, province
+            if not self._add(place, records):
                 continue
-            touched[place] = None
-            hour, airshed = place[0], place[1]
-            first[airshed] = min(hour, first.get(airshed, hour))
-            if hour <= self._decided(airshed):
+            touched.append(place)
+            first[airshed] = min(place[0], first.get(airshed, place[0]))
+            if place[0] <= self._decided(airshed):
                 late.add(place)
         self._keep(touched, late, first)
         return []
@@ -132,13 +136,15 @@ class ProvinceWatch:
         """No longer wait for a source that has been silent beyond its grace; it is waited for again once it speaks."""
         return self._decide(self._progress.watermark.give_up(source))
 
-    def _place(self, item: StationIndex) -> Place | None:
-        if not item.final or item.product != "hour":
-            return None
-        if item.station not in self._known.get((item.airshed, item.province), ()):
-            return None
-        hour = epoch_s(item.time)
-        return (hour, item.airshed, item.province) if hour > self._decided(item.airshed) - RETENTION_S else None
+    def _add(self, place: Place, records: Sequence[StationIndex]) -> bool:
+        """Put records of one province hour where they belong. False if none of them is of use."""
+        hour_s, airshed, province = place
+        known = self._known.get((airshed, province))
+        if known is None or hour_s <= self._decided(airshed) - RETENTION_S:
+            return False
+        hour = self._hour(place)
+        kept = [hour.add(item.station, _value(item)) for item in records if item.station in known]
+        return any(kept)
 
     def _decided(self, airshed: str) -> int:
         return self._progress.decided.get(airshed, -RETENTION_S)
@@ -149,7 +155,7 @@ class ProvinceWatch:
             self._open[place] = _decode_hour(stored) if stored is not None else _Hour()
         return self._open[place]
 
-    def _keep(self, touched: dict[Place, None], late: set[Place], first: dict[str, int]) -> None:
+    def _keep(self, touched: Sequence[Place], late: set[Place], first: dict[str, int]) -> None:
         for place in touched:
             self._state[_key(place)] = _encode(self._open[place])
         if late != self._late:

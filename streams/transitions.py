@@ -75,6 +75,11 @@ class Scene:
             departed=departed,
         )
 
+    @staticmethod
+    def count(codes: Collection[str]) -> str:
+        """``1 province``, ``3 provinces``."""
+        return "1 province" if len(codes) == 1 else f"{len(codes)} provinces"
+
     def words(self, codes: Iterable[str]) -> str:
         """The provinces with their values: ``Hà Nội: index 172, 24 h 160, 5 of 6 stations, level watch; …``."""
         return "; ".join(f"{self._name(code)}: {self._values(code)}" for code in sorted(codes))
