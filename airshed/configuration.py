@@ -60,6 +60,7 @@ class SmsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     account_sid: str = "ACsandbox"
     auth_token: Secret | None = None
     sender: str = "AIRSHED"
+    status_callbacks: bool = True
     timeout_s: float = 10.0
 
 
@@ -77,10 +78,14 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A sandbox that is already running (``airshed sandbox DIR``). Without addresses each service starts its own."""
+    """A sandbox that is already running (``airshed sandbox DIR``). Without addresses each service starts its own.
+
+    ``lookup_after_s``: how long after a lost answer the sandbox is asked; it answers at once, so this is short.
+    """
 
     smtp: str | None = None
     http: str | None = None
+    lookup_after_s: float = 1.0
 
 
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

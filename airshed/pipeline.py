@@ -15,11 +15,12 @@ from rules.notices import Notice
 from streams import metrics
 from streams.batches import ReadingBatch
 from streams.clock import epoch_s
+from streams.encoding import to_messages
 from streams.episodes import EpisodeTracker
 from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
-from streams.schemas import EpisodeEvent, Mark, ProvinceState, StationIndex
+from streams.schemas import EpisodeEvent, Mark, ProvinceState, Rejected, StationIndex
 from streams.stage import Stage, State, slices
 from streams.stations import StationRegistry
 
@@ -32,7 +33,7 @@ class Outcome:
     provinces: list[ProvinceState] = field(default_factory=list)
     episodes: list[EpisodeEvent] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    late: list[tuple[int, str]] = field(default_factory=list)
+    untimely: list[tuple[int, str]] = field(default_factory=list)
 
 
 class Pipeline:
@@ -58,7 +59,7 @@ class Pipeline:
         """Take screened readings in. Nothing is decided before the next mark."""
         outcome = Outcome()
         self._pass_on(_timed("index", self.index.accept, batch), outcome)
-        outcome.late = self.index.take_rejected()
+        outcome.untimely = self.index.take_rejected()
         return outcome
 
     def advance(self, mark: Mark) -> Outcome:
@@ -125,6 +126,18 @@ def _index_kind(station: StationIndex) -> str:
     return "revised" if station.revision else "final"
 
 
-def rows_of(batch: ReadingBatch, rows: Sequence[int]) -> ReadingBatch:
-    """The given rows of a batch."""
-    return batch.take(np.asarray(rows, dtype=np.intp))
+_UNTIMELY = {
+    "late": "ends longer ago than the windows reach back; it can no longer change an index",
+    "clock-ahead": "ends later than the gateway's clock",
+}
+
+
+def untimely(batch: ReadingBatch, rows: Sequence[tuple[int, str]], registry: StationRegistry) -> list[Rejected]:
+    """Rejections, with the readings as JSON, of the rows of a batch that came too late or too early to count."""
+    found = []
+    for row, reason in rows:
+        ((key, raw),) = to_messages(batch.take(np.array([row])), registry, most=1)
+        why = _UNTIMELY.get(reason, reason)
+        message = f"a reading of station {key.decode()} {why} (look at the logger's clock and its connection)"
+        found.append(Rejected(reason=reason, message=message, place=f"station {key.decode()}", raw=raw))
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import uvicorn
 from litestar import Litestar, MediaType, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from streams.errors import ConfigurationError, Problem
 
 
 @dataclass
@@ -60,25 +63,42 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
-@contextlib.asynccontextmanager
-async def serving(app: Any, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an application while the block runs; yields the port really used (``port`` 0 = any free one).
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes any free one.
 
     Raises:
-        OSError: if the port cannot be bound.
+        ConfigurationError: when the address cannot be had, with what to do.
     """
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False, lifespan="off")
-    socket = config.bind_socket()
-    server = _QuietServer(config)
-    task = asyncio.create_task(server.serve(sockets=[socket]))
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        remedy = "stop what listens there, or set another web.port"
+        raise ConfigurationError([Problem(f"{host}:{port}: {error.strerror}", field="web", remedy=remedy)]) from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Address of a bound socket, for links on this machine."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an application on a bound socket while the block runs."""
+    server = _QuietServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn offers a flag, no event
         await asyncio.sleep(0.01)
     try:
-        yield int(socket.getsockname()[1])
+        yield
     finally:
         server.should_exit = True
         await task
-        socket.close()
+        listener.close()
 
 
 def stop_on_signals(stop: asyncio.Event, signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:

@@ -67,8 +67,6 @@ class StageAgent:
         for partition, watch in self._silence.items():
             for source in watch.silent(time.monotonic()):
                 runner = self._runner(partition)
-                if not hasattr(runner.stage, "give_up"):
-                    continue
                 log.warning("source given up", stage=self.spec.name, partition=partition, source=source)
                 metrics.GRACE_EXPIRED.labels(self.spec.name).inc()
                 await self._make_durable(runner, runner.give_up(source))

@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from airshed.kafka.settings import KafkaSettings
-from airshed.kafka.stages import MARK_KEY, encode
+from airshed.kafka.stages import MARK_KEY, NOTHING_YET, encode
 from streams import metrics
 from streams.batches import ReadingBatch
 from streams.clock import epoch_s
@@ -52,6 +52,7 @@ class Ingest:
     async def __aenter__(self) -> Ingest:
         self._producer = producer_of(self._settings, "ingest")
         await self._producer.start()
+        await send_all(self._producer, self._mark(Mark(NOTHING_YET, "announcement")))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -64,6 +65,7 @@ class Ingest:
             if isinstance(item, Mark):
                 await send_all(self._producer, outgoing)
                 outgoing = self._mark(item)
+                self.done.marks += 1
                 metrics.EVENT_TIME.labels("gateway").set(epoch_s(item.time))
             elif isinstance(item, ReadingBatch):
                 outgoing += self._readings(item)
@@ -82,7 +84,6 @@ class Ingest:
         return messages
 
     def _mark(self, mark: Mark) -> list[Outgoing]:
-        self.done.marks += 1
         payload = encode_mark(mark)
         return [Outgoing(READINGS, number, MARK_KEY, payload) for number in range(self._settings.partitions)]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airshed.kafka.derived import SOURCE
 from airshed.kafka.journal import Journal
-from airshed.kafka.stages import MARK_KEY, StageSpec, encode, mark_in
+from airshed.kafka.stages import MARK_KEY, NOTHING_YET, StageSpec, encode, mark_in
 from streams.clock import epoch_s
 from streams.schemas import Mark, Rejected
 from streams.stage import Stage
@@ -64,7 +65,7 @@ class StageRunner:
         work.repeated = len(records) - len(fresh)
         for piece in _runs(fresh):
             if isinstance(piece, _Marked):
-                self._advance(piece.mark, work, given=True)
+                self._take_mark(piece.mark, work)
                 self._progress(piece.offset + 1)
             else:
                 self._accept(piece, work)
@@ -75,7 +76,7 @@ class StageRunner:
     def give_up(self, source: str) -> Work:
         """Tell the stage that a source is no longer waited for."""
         work = Work()
-        self._say(getattr(self.stage, "give_up")(source) or (), work)  # noqa: B009 - only some stages have it
+        self._say(give_up(self.stage, source), work)
         work.writes = self.journal.writes()
         return work
 
@@ -90,7 +91,8 @@ class StageRunner:
         self._reject(decoded.rejected, work)
         for piece in self._derived(decoded.items):
             if isinstance(piece, Mark):
-                self._advance(piece, work, given=False)
+                self.journal.put(_DERIVED, str(epoch_s(piece.time)).encode())
+                self._advance(piece, work)
             else:
                 self._say(self.stage.accept(piece), work)
                 if self.spec.refused is not None:
@@ -104,11 +106,14 @@ class StageRunner:
         last = self.journal.get(_DERIVED)
         return self.spec.derive(items, int(last) if last else None)
 
-    def _advance(self, mark: Mark, work: Work, *, given: bool) -> None:
-        if given:
-            self.journal.put(_MARKED, b"1")
-        else:
-            self.journal.put(_DERIVED, str(epoch_s(mark.time)).encode())
+    def _take_mark(self, mark: Mark, work: Work) -> None:
+        if self.journal.get(_DERIVED) and not self.journal.get(_MARKED):
+            self._say(give_up(self.stage, SOURCE), work)  # from now on the gateways know better
+        self.journal.put(_MARKED, b"1")
+        if mark.time > NOTHING_YET:
+            self._advance(mark, work)
+
+    def _advance(self, mark: Mark, work: Work) -> None:
         work.marks.append(mark)
         self._say(self.stage.advance(mark), work)
 
@@ -134,6 +139,12 @@ class StageRunner:
     def _reject(self, rejected: Sequence[Rejected], work: Work) -> None:
         work.rejected += rejected
         work.outgoing += (Outgoing(REJECTED, 0, None, encode(item)) for item in rejected)
+
+
+def give_up(stage: Stage[Any, Any], source: str) -> Sequence[Any]:
+    """Tell a stage that a source is no longer waited for. Stages that wait for nobody need not know."""
+    told = getattr(stage, "give_up", None)
+    return told(source) if told is not None else ()
 
 
 @dataclass(frozen=True)

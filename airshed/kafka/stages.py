@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from streams.clock import utc
 from streams.schemas import Mark, Rejected
 from streams.stage import Stage, State
 
@@ -84,6 +85,10 @@ _kind_decoder = msgspec.json.Decoder(_Kind)
 
 MARK_KEY = b"~mark"
 """Key of every mark. A station or an airshed is never called this."""
+
+NOTHING_YET = utc(0)
+"""Time of a mark that promises nothing. A gateway sends it before its first reading, to say that marks will come:
+without it a partition would have to take its bearings from the readings' own times."""
 
 
 def encode(item: Any) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from airshed.local import store
-from airshed.pipeline import Outcome, Pipeline
+from airshed.pipeline import Outcome, Pipeline, untimely
 from rules.model import Pack
 from rules.notices import Notice
 from streams import metrics
@@ -44,6 +44,7 @@ class LocalRuntime:
         store.metadata.create_all(engine)
         self._engine = engine
         self._plan = plan
+        self._registry = registry
         with engine.connect() as connection:
             self.states = {name: store.StageState(name, connection) for name in (*STAGES, *extra_states)}
         self.pipeline = Pipeline(pack, registry, self.states.__getitem__, mode=mode, provisional=provisional)
@@ -57,17 +58,19 @@ class LocalRuntime:
     ) -> Outcome:
         """Take readings and then, maybe, a mark; keep what was said, what was refused and how far the input is."""
         outcomes = [self.pipeline.accept(batch) for batch in batches]
+        refused = [*rejected]
+        for batch, outcome in zip(batches, outcomes, strict=True):
+            refused += untimely(batch, outcome.untimely, self._registry)
         if mark is not None:
             outcomes.append(self.pipeline.advance(mark))
         whole = _joined(outcomes)
         with self._engine.begin() as connection:
-            self._keep(connection, whole, rejected)
+            self._keep(connection, whole, refused)
             if progress is not None:
                 store.write_progress(connection, *progress)
-        for item in rejected:
+        metrics.READINGS.labels("rejected").inc(len(rejected))
+        for item in refused:
             metrics.REJECTED.labels(item.reason).inc()
-        if rejected:
-            metrics.READINGS.labels("rejected").inc(len(rejected))
         return whole
 
     def _keep(self, connection: sa.Connection, outcome: Outcome, rejected: Sequence[Rejected]) -> None:
@@ -90,5 +93,5 @@ def _joined(outcomes: Sequence[Outcome]) -> Outcome:
         whole.provinces += outcome.provinces
         whole.episodes += outcome.episodes
         whole.notices += outcome.notices
-        whole.late += outcome.late
+        whole.untimely += outcome.untimely
     return whole
