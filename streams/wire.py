@@ -23,7 +23,8 @@ from streams.stations import StationRegistry
 Places = Sequence[str] | Callable[[int], str]
 """Where the i-th message came from; a function spares making a text for every message that is fine."""
 
-_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
+"""TypeError: a message without a value, which Kafka hands over as ``None``."""
 _AS_OBJECT = "send one JSON object, or a list of them, with station, pollutant, value, unit, time"
 
 
@@ -65,6 +66,13 @@ class Decoded:
     def batch(self) -> ReadingBatch:
         """The readings of all segments as one batch."""
         return concatenate([segment for segment in self.segments if isinstance(segment, ReadingBatch)])
+
+    @property
+    def batch_origins(self) -> NDArray[np.int32]:
+        """``(n,) int32``: message number of each row of ``batch``."""
+        pairs = zip(self.segments, self.origins, strict=True)
+        of_batches = [origins for segment, origins in pairs if isinstance(segment, ReadingBatch)]
+        return np.concatenate(of_batches) if of_batches else np.empty(0, np.int32)
 
 
 def concatenate(batches: Sequence[ReadingBatch]) -> ReadingBatch:
@@ -111,7 +119,7 @@ class _Run:
             try:
                 keep(decode(payload))
             except _BROKEN as error:
-                self._take_other(number, payload, error)
+                self._take_other(number, payload or b"", error)
             else:
                 origin(number)
         self._close_segment()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from zoneinfo import ZoneInfo
@@ -17,6 +18,8 @@ from streams.sources.names import StationNames, split_name
 from streams.sources.tidy import PARQUET_MAGIC, parse_tidy
 from streams.stations import StationRegistry
 from streams.wire import concatenate, to_batch
+
+_TIDY_COLUMNS = {"time", "station_id", "station", "pollutant", "value", "unit"}
 
 MOST_FILE_BYTES = 1024**3
 """Larger files are archives to be split; reading one whole would take several gigabytes of memory."""
@@ -88,9 +91,9 @@ class FileReader:
 
 
 def is_tidy_text(data: bytes) -> bool:
-    """Whether the first line names the columns of a tidy file (some of them: the rest is said by its own error)."""
-    head = as_utf8(data[:4096]).split(b"\n", 1)[0].lower()
-    return b"pollutant" in head and any(name in head for name in (b"time", b"value", b"station"))
+    """Whether the first line names columns of a tidy file; two are enough, the parser says which are missing."""
+    head = as_utf8(data[:4096]).split(b"\n", 1)[0].decode(errors="replace").casefold()
+    return len(_TIDY_COLUMNS & {name.strip(' "\r') for name in re.split("[,;\t]", head)}) >= 2
 
 
 def load_path(path: Path, reader: FileReader) -> Loaded:

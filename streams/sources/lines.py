@@ -67,7 +67,18 @@ def unpack(data: bytes, place: str) -> Unpacked:
             )
             return Unpacked(b"".join(parts), problem)
         rest = member.unused_data
-    return Unpacked(b"".join(parts))
+    return Unpacked(b"".join(parts), _trailing(rest, len(data), place))
+
+
+def _trailing(rest: bytes, size: int, place: str) -> InputError | None:
+    """Bytes after the last member: zeros are padding, anything else may have been readings."""
+    if not rest.strip(b"\0"):
+        return None
+    return InputError(
+        f"from byte {size - len(rest)} on the file is no gzip; what came before was used",
+        place=place,
+        remedy="fetch or send it again; what was used will not count twice",
+    )
 
 
 def as_utf8(data: bytes) -> bytes:
@@ -107,7 +118,7 @@ def split_lines(text: bytes) -> Lines:
     """Measure every line of UTF-8 text; the separator (comma, semicolon or TAB) is the header's commonest."""
     head, _, body = text.partition(b"\n")
     separator = max(b",;\t", key=lambda byte: head.count(byte))
-    header = next(csv.reader([head.decode().rstrip("\r")], delimiter=chr(separator)), [])
+    header = fields_of(head.rstrip(b"\r"), chr(separator)) or []
     if body and not body.endswith(b"\n"):
         body += b"\n"
     content = np.frombuffer(body, np.uint8)

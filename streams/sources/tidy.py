@@ -124,9 +124,12 @@ class _Rows:
     def of_parquet(self, data: bytes) -> Loaded:
         try:
             frame = pl.read_parquet(data)
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            # Some damage makes the reader panic; the exception is no Exception, but the process is unharmed.
             raise InputError(
-                f"damaged Parquet file: {str(error).splitlines()[0]}", place=self._place, remedy="fetch it again"
+                f"damaged Parquet file: {(str(error).splitlines() or ['unreadable'])[0][:200]}",
+                place=self._place,
+                remedy="fetch it again",
             ) from None
         names = _column_names(frame.columns, self._place)
         frame = frame.select([pl.col(column).alias(name) for name, column in names.items()])
@@ -193,6 +196,8 @@ def _read_plain(lines: Lines, names: dict[str, str]) -> pl.DataFrame:
         infer_schema=False,
         columns=sorted(wanted),
     )
+    if len(frame) != len(lines.plain_numbers):
+        raise AssertionError(f"{len(frame)} rows of {len(lines.plain_numbers)} lines: line numbers would be wrong")
     return frame.rename({old: wanted[number] for old, number in zip(frame.columns, sorted(wanted), strict=True)})
 
 

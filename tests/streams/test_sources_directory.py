@@ -114,6 +114,7 @@ def test_files_that_are_gone_are_forgotten_but_not_when_the_drive_is(tmp_path: P
         ("VN-A_20260112120500.txt", b"", "bad-file", "empty"),
         ("VN-A_20260112120500.txt", b"\x89PNG\r\n", "bad-file", "TAB"),
         ("VN-A.csv", b"time,pollutant,value\n", "bad-file", "columns missing"),
+        ("VN-A.txt", b"time;station;value;unit\r\n", "bad-file", "columns missing: pollutant;"),
         ("VN-A.csv.gz", gzip.compress(b"time,pollutant\n" * 99)[:-4], "bad-file", "columns missing"),
         ("VN-A.gz", b"\x1f\x8bnothing", "bad-file", "damaged gzip"),
         ("VN-A.parquet", b"PAR1....", "bad-file", "damaged Parquet"),

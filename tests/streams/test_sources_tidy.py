@@ -231,3 +231,39 @@ def test_recorded_files_are_read_wholly(recorded: Path, folder: str, file: str, 
     path = recorded / "data" / folder
     loaded = read_tidy(path / file, read_stations(path / "stations.csv", airsheds))
     assert (len(loaded.batch), loaded.unused, loaded.rejected) == (rows, unused, [])
+
+
+def mutations(data: bytes, count: int, seed: int) -> list[bytes]:
+    """Bytes changed, lost and put in at random."""
+    draw = random.Random(seed)
+    results = []
+    for _ in range(count):
+        changed = bytearray(data)
+        for _ in range(draw.randint(1, 5)):
+            at = draw.randrange(len(changed) + 1)
+            cut = draw.choice((0, 0, 1, 40))
+            changed[at : at + cut] = bytes(draw.choice(b'",;\n\r\t\x00\xff0') for _ in range(draw.randint(0, 3)))
+        results.append(bytes(changed))
+    return results
+
+
+@pytest.mark.parametrize("kind", ["csv", "gzip", "parquet", "noise"])
+def test_no_damage_raises_anything_but_an_error_with_a_remedy(kind: str) -> None:
+    text = (HEADER + (GOOD + OTHER) * 20).encode()
+    data = {"csv": text, "gzip": gzip.compress(text), "parquet": parquet(), "noise": bytes(range(256))}[kind]
+    whole = set(rows_of(parsed(text).batch))
+    for damaged in mutations(data, 150, seed=1):
+        try:
+            loaded = parsed(damaged)
+        except InputError as error:
+            assert error.remedy
+            continue
+        if kind == "gzip" and set(rows_of(loaded.batch)) - whole:
+            assert "truncated-file" in {refused.reason for refused in loaded.rejected}
+
+
+def test_bytes_after_a_gzip_are_said() -> None:
+    loaded = parsed(gzip.compress((HEADER + GOOD).encode()) + b"\x1e\x8bmore")
+    assert len(loaded.batch) == 1
+    assert ["no gzip" in refused.message for refused in loaded.rejected] == [True]
+    assert parsed(gzip.compress((HEADER + GOOD).encode()) + bytes(512)).rejected == []

@@ -122,6 +122,13 @@ def test_a_bad_item_of_a_list_leaves_its_neighbours() -> None:
     assert len(result.rejected[1].raw) < len(listed)
 
 
+def test_a_message_without_a_value_is_rejected() -> None:
+    payloads: list[bytes] = [message(), None, message()]  # type: ignore[list-item]  # what Kafka hands over
+    result = decode_messages(payloads, ["a", "b", "c"], REGISTRY)
+    assert len(result.batch) == 2
+    assert [(r.place, r.raw) for r in result.rejected] == [("b", b"")]
+
+
 def test_a_broken_list_is_rejected_whole() -> None:
     result = decoded(b"[" + message() + b",", message())
     assert len(result.batch) == 1
@@ -139,6 +146,8 @@ def test_marks_cut_the_messages_into_segments() -> None:
     kinds = [segment if isinstance(segment, Mark) else segment.station.tolist() for segment in result.segments]
     assert kinds == [[0, 1], mark, [0], mark]
     assert [origin.tolist() for origin in result.origins] == [[0, 1], [2], [4], [5]]
+    assert result.batch.station.tolist() == [0, 1, 0]
+    assert result.batch_origins.tolist() == [0, 1, 4]
 
 
 def test_a_mark_is_known_in_any_spelling_of_json() -> None:
