@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,10 +145,10 @@ def specs(settings: KafkaSettings) -> list[StageSpec]:
     ]
 
 
-async def _main(settings: KafkaSettings) -> None:
+async def _main(settings: KafkaSettings, stages: list[StageSpec]) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
-    worker = Worker(settings, specs(settings))
+    worker = Worker(settings, stages)
     ready = asyncio.create_task(_tell_ready(worker))
     try:
         await worker.run(stop)
@@ -166,7 +166,8 @@ def moment(number: int) -> datetime:
     return datetime.fromtimestamp(number * 3600, UTC)
 
 
-def main() -> int:
+def main(make: Callable[[KafkaSettings], list[StageSpec]]) -> int:
+    """Run a worker over the stages that ``make`` gives."""
     parser = argparse.ArgumentParser()
     parser.add_argument("settings", help="JSON of the settings that differ from their defaults")
     chosen: dict[str, Any] = msgspec.json.decode(parser.parse_args().settings)
@@ -175,7 +176,8 @@ def main() -> int:
 
         logging.basicConfig(level=os.environ["AIRSHED_TEST_LOG"], format="%(asctime)s %(name)s %(message)s")
     try:
-        uvloop.run(_main(KafkaSettings(**chosen)))
+        settings = KafkaSettings(**chosen)
+        uvloop.run(_main(settings, make(settings)))
     except Exception as error:  # noqa: BLE001 - the exit code is what the tests look at
         print(f"failed: {error}", file=sys.stderr)
         return 1
@@ -183,4 +185,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(specs))
