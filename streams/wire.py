@@ -198,7 +198,7 @@ def _broken(error: Exception, place: str) -> tuple[Reason, ReadingError]:
 
 def _coded(items: Sequence[WireReading], look_up: Tables) -> CodedColumns:
     size = len(items)
-    pairs = [(item.pollutant, item.unit) for item in items]
+    pairs = zip([item.pollutant for item in items], [item.unit for item in items], strict=True)
     return CodedColumns(
         station=np.fromiter(map(look_up.stations.__getitem__, [i.station for i in items]), np.int64, size),
         combination=np.fromiter(map(look_up.combinations.codes.__getitem__, pairs), np.int64, size),
