@@ -44,9 +44,16 @@ class NoticePlanner:
     It resumes from that offset and from nothing else: Kafka is told no offsets, so there is no second truth.
     """
 
-    def __init__(self, settings: KafkaSettings, engine: Engine) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        engine: Engine,
+        planned: Callable[[Notice], Awaitable[None]] | None = None,
+    ) -> None:
+        """``planned`` is awaited after each notice is planned and before the next one is looked at."""
         self._settings = settings
         self._engine = engine
+        self._then = planned
         self._consumer: Any = None
         self._producer = producer_of(settings, "dispatch")
 
@@ -109,6 +116,8 @@ class NoticePlanner:
                     await asyncio.wait_for(stop.wait(), RETRY_S[min(tries, len(RETRY_S) - 1)])
                 tries += 1
             else:
+                if self._then is not None and notice is not None:
+                    await self._then(notice)
                 return True
         return False
 

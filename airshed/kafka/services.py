@@ -1,0 +1,198 @@
+"""The four services of the Kafka runtime, each with its metrics, liveness and readiness, each stopped gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from airshed.configuration import Configuration
+from airshed.kafka.dispatch import DeliveryPublisher, NoticePlanner, run_dispatch
+from airshed.kafka.ingest import Fed, Ingest, Ingested
+from airshed.kafka.pipeline import stage_specs
+from airshed.kafka.settings import KafkaSettings
+from airshed.kafka.worker import Worker
+from airshed.local import store
+from airshed.local.live import database_of, database_problem, memory_of, sources_of, until
+from airshed.messaging import import_registries, keys_of, messaging
+from airshed.replaying import load_readings
+from airshed.service import Health, health_app, health_routes, listening_socket, serving
+from console.app import ConsoleSettings, create_app
+from notifiers.database import notices, reading
+from notifiers.sandbox.server import AUTH_TOKEN
+from rules.loading import load_pack
+from rules.notices import Notice
+from streams import metrics
+from streams.clock import ManualClock, SystemClock, epoch_s
+from streams.gateway import live, replay
+from streams.schemas import Mark
+from streams.sources.arrivals import Arrival
+from streams.stations import read_stations
+
+_log = structlog.get_logger()
+
+
+def kafka_settings(settings: Configuration, worker: str | None = None) -> KafkaSettings:
+    """The Kafka section as the runtime takes it. ``worker``: stable name of this worker, default the host's."""
+    section = settings.kafka
+    plain = KafkaSettings(
+        bootstrap=section.bootstrap,
+        partitions=section.partitions,
+        airshed_partitions=section.airshed_partitions,
+        replication=section.replication,
+        group=section.group,
+        grace_s=section.grace_s,
+    )
+    return replace(plain, worker=worker) if worker else plain
+
+
+@contextlib.asynccontextmanager
+async def _healthy(settings: Configuration, port: int | None, health: Health) -> AsyncIterator[None]:
+    """Serve the health routes while the block runs; every service of a machine needs a port of its own."""
+    web = settings.web
+    async with serving(health_app(health), listening_socket(web.host, web.port if port is None else port)):
+        yield
+
+
+async def ingest(settings: Configuration, stop: asyncio.Event, *, port: int | None = None) -> Ingested:
+    """The gateway: hands the configured sources over to Kafka until told to stop."""
+    clock, registry = SystemClock(), _registry(settings)
+    engine = database_of(settings)
+    store.metadata.create_all(engine)
+    with engine.connect() as connection:
+        memory = {memory_of(s): store.StageState(memory_of(s), connection) for s in settings.sources}
+    sources = sources_of(settings.sources, registry, dict(memory), clock)
+    gateway = settings.gateway
+    feed = live(sources, registry, clock, mark_every_s=gateway.mark_every_s, name=gateway.name, of=gateway.of)
+    health = Health({"database": lambda: database_problem(engine)})
+    async with (
+        _healthy(settings, port, health),
+        Ingest(kafka_settings(settings), registry) as out,
+        contextlib.aclosing(feed),
+    ):
+        async for item in until(feed, stop):
+            await out.put(_fed(item))
+            if isinstance(item, Arrival):
+                item.acknowledge()
+                with engine.begin() as connection:
+                    for state in memory.values():
+                        state.flush(connection)
+        return out.done
+
+
+def _fed(item: Arrival | Mark) -> Sequence[Fed]:
+    if isinstance(item, Mark):
+        return [item]
+    return [item.loaded.batch, *item.loaded.rejected]
+
+
+async def ingest_recorded(settings: Configuration, readings: Path, stop: asyncio.Event) -> Ingested:
+    """Hand recorded readings over on event time, then return. Started again after a crash it may simply start over."""
+    pack, registry = load_pack(settings.pack), _registry(settings)
+    loaded = load_readings(readings, registry)
+    detection, gateway = pack.airshed.detection, settings.gateway
+    async with Ingest(kafka_settings(settings), registry) as out:
+        await out.put(loaded.rejected)
+        sequence = replay(
+            loaded.batch,
+            step_s=detection.step_s,
+            lateness_s=detection.lateness_s,
+            name=gateway.name,
+            of=gateway.of,
+        )
+        for item in sequence:
+            if stop.is_set():
+                break
+            await out.put([item])
+        return out.done
+
+
+async def worker(
+    settings: Configuration, stop: asyncio.Event, *, name: str | None = None, port: int | None = None
+) -> None:
+    """The stages. Raises whatever made it stop by itself; the process should end with code 1 then."""
+    pack, registry = load_pack(settings.pack), _registry(settings)
+    metrics.PACK_LOADED.labels(pack.reference).set(1)
+    specs = stage_specs(kafka_settings(settings), pack, registry, mode=settings.mode)
+    running = Worker(kafka_settings(settings, name), specs)
+    health = Health({"partitions": lambda: "" if running.ready.is_set() else "no partitions yet, or recovering"})
+    async with _healthy(settings, port, health):
+        await running.run(stop)
+
+
+async def dispatch(
+    settings: Configuration, stop: asyncio.Event, *, name: str = "dispatch", port: int | None = None, once: bool = False
+) -> None:
+    """Notices into the ledger, and from there to people.
+
+    ``once``: for recorded readings. Every notice in the topic is planned and sent before the next one, on the time
+    of the notices instead of the clock; returns at the end of the topic.
+    """
+    engine, kafka = database_of(settings), kafka_settings(settings)
+    clock = ManualClock(_latest_notice_s(engine)) if once else SystemClock()
+    web = settings.web
+    health = Health({"database": lambda: database_problem(engine)})
+    async with (
+        DeliveryPublisher(kafka) as publisher,
+        messaging(
+            engine,
+            settings,
+            clock,
+            public_url=web.public_url,
+            worker=name,
+            on_change=publisher.publish,
+            extra_routes=health_routes(health),
+        ) as notifying,
+        serving(notifying.app, listening_socket(web.host, web.port if port is None else port)),
+    ):
+        _import(engine, settings, notifying.keys)
+        if isinstance(clock, ManualClock):
+            await _dispatch_once(kafka, engine, clock, notifying.dispatcher)
+        else:
+            await run_dispatch(kafka, engine, stop, notifying.dispatcher.run)
+
+
+async def _dispatch_once(kafka: KafkaSettings, engine: sa.Engine, clock: ManualClock, dispatcher: Any) -> None:
+    async def send(notice: Notice) -> None:
+        clock.set(max(clock.now_s(), epoch_s(notice.time)))
+        await dispatcher.drain()
+
+    await dispatcher.drain()  # what an interrupted run has planned and not sent
+    await NoticePlanner(kafka, engine, planned=send).catch_up()
+    await dispatcher.drain()
+
+
+def _latest_notice_s(engine: sa.Engine) -> float:
+    with reading(engine) as connection:
+        return float(connection.execute(sa.select(sa.func.max(notices.c.time_s))).scalar() or 0.0)
+
+
+async def console(settings: Configuration, stop: asyncio.Event, *, port: int | None = None) -> None:
+    """Acknowledgement pages and webhooks, apart from the dispatcher."""
+    engine, web = database_of(settings), settings.web
+    keys = keys_of(settings, Path(settings.data_dir), web.public_url)
+    token = settings.sms.auth_token.reveal() if settings.sms.auth_token else AUTH_TOKEN
+    health = Health({"database": lambda: database_problem(engine)})
+    pages = ConsoleSettings(engine=engine, links=keys.links, sms_auth_token=token)
+    app = create_app(pages, health_routes(health))
+    async with serving(app, listening_socket(web.host, web.port if port is None else port)):
+        await stop.wait()
+
+
+def _registry(settings: Configuration) -> Any:
+    return read_stations(Path(settings.stations), [load_pack(settings.pack).airshed])
+
+
+def _import(engine: sa.Engine, settings: Configuration, keys: Any) -> None:
+    subscribers, facilities = (Path(v) if v else None for v in (settings.subscribers, settings.facilities))
+    reports = import_registries(engine, keys, load_pack(settings.pack), subscribers, facilities)
+    for registry, report in reports.items():
+        _log.info("registry read", registry=registry, accepted=report.accepted, refused=len(report.refused))
+        for refusal in report.refused:
+            _log.warning("row refused", registry=registry, problem=str(refusal))
