@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import structlog
 from litestar import Request, Response, get, post
+from litestar.params import FromPath
 from litestar.status_codes import HTTP_200_OK
 from sqlalchemy import Connection
 
@@ -25,13 +26,13 @@ _CONFLICTS = (Recorded.CONTRADICTS, Recorded.TOO_LATE, Recorded.NEEDS_REASON)
 
 
 @get("/a/{token:str}")
-async def show(request: Request[Any, Any, Any], token: str) -> Response[str]:
+async def show(request: Request[Any, Any, Any], token: FromPath[str]) -> Response[str]:
     """The request and what has been answered so far. Changes nothing, however often it is opened."""
     return await asyncio.to_thread(_show, request.app.state.settings, token)
 
 
 @post("/a/{token:str}", status_code=HTTP_200_OK)
-async def answer(request: Request[Any, Any, Any], token: str) -> Response[str]:
+async def answer(request: Request[Any, Any, Any], token: FromPath[str]) -> Response[str]:
     """Record ``answer`` (accepted, refused, done) with ``reason``, once; then show the page again."""
     form = await request.form()
     given, reason = str(form.get("answer", "")), str(form.get("reason", ""))
@@ -46,7 +47,7 @@ async def style() -> str:
     return resources.files("console").joinpath("templates/page.css").read_text(encoding="utf-8")
 
 
-def _show(settings: Any, token: str) -> Response[str]:
+def _show(settings: Any, token: FromPath[str]) -> Response[str]:
     with reading(settings.engine) as connection:
         found = _find(connection, settings, token)
         return page("bad_link.html", 404) if found is None else _page(connection, settings, found)
@@ -64,7 +65,7 @@ def _answer(settings: Any, token: str, given: Answer, reason: str) -> Response[s
         return _page(connection, settings, found, came_of_it)
 
 
-def _find(connection: Connection, settings: Any, token: str) -> CurtailmentRequest | None:
+def _find(connection: Connection, settings: Any, token: FromPath[str]) -> CurtailmentRequest | None:
     try:
         return find_request(connection, settings.links.read(token, "acknowledge"))
     except BadLinkError:

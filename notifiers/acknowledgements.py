@@ -91,5 +91,6 @@ def record(connection: Connection, request: Request, answer: Answer, reason: str
             time_s=now_s,
         )
         .on_conflict_do_nothing(index_elements=["notice", "facility", "answer"])
+        .returning(acknowledgements.c.answer)
     )
-    return Recorded.RECORDED if written.rowcount else Recorded.REPEATED
+    return Recorded.RECORDED if written.first() else Recorded.REPEATED

@@ -102,4 +102,4 @@ def _first_tries(connection: Connection, rows: list[Claimed]) -> dict[str, float
     if not tried:
         return {}
     query = select(attempts.c.delivery, func.min(attempts.c.started_s)).where(attempts.c.delivery.in_(tried))
-    return dict(connection.execute(query.group_by(attempts.c.delivery)).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query.group_by(attempts.c.delivery))}

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from notifiers.database import attempts, ledger
@@ -108,14 +108,7 @@ def claim(
         .limit(limit)
         .with_for_update(skip_locked=True)  # left out by SQLite's compiler, which has no such clause
     )
-    taken = connection.execute(
-        update(ledger)
-        .where(ledger.c.id.in_(due))
-        .values(state="claimed", worker=worker, epoch=ledger.c.epoch + 1, lease_until_s=machine_s + lease_s)
-        .returning(*_CLAIMED_COLUMNS, ledger.c.priority)
-    ).all()
-    ordered = sorted(taken, key=lambda row: (row.priority, row.notice_time_s, row.id))
-    return [Claimed.of(row) for row in ordered]
+    return _take(connection, due, {"state": "claimed"}, worker, machine_s + lease_s)
 
 
 def claim_unknown(
@@ -137,13 +130,7 @@ def claim_unknown(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    taken = connection.execute(
-        update(ledger)
-        .where(ledger.c.id.in_(due))
-        .values(worker=worker, epoch=ledger.c.epoch + 1, lease_until_s=machine_s + lease_s)
-        .returning(*_CLAIMED_COLUMNS)
-    ).all()
-    return [Claimed.of(row) for row in sorted(taken, key=lambda row: row.id)]
+    return _take(connection, due, {}, worker, machine_s + lease_s)
 
 
 UNKNOWABLE = "unknowable"
@@ -292,6 +279,23 @@ def _end_attempt(connection: Connection, delivery: str, outcome: str, code: str,
         .where(attempts.c.delivery == delivery, attempts.c.number == latest, attempts.c.outcome.in_(("", "unknown")))
         .values(outcome=outcome, code=code, ended_s=machine_s)
     )
+
+
+def _take(
+    connection: Connection, due: Select[str], values: dict[str, Any], worker: str, lease_until_s: float
+) -> list[Claimed]:
+    """Lock the due rows, then mark them. Two statements, because PostgreSQL may run a locking sub-select with a
+    LIMIT once per row of the UPDATE around it and so take more than was asked for."""
+    ids = list(connection.execute(due).scalars())
+    if not ids:
+        return []
+    taken = connection.execute(
+        update(ledger)
+        .where(ledger.c.id.in_(ids))
+        .values(worker=worker, epoch=ledger.c.epoch + 1, lease_until_s=lease_until_s, **values)
+        .returning(*_CLAIMED_COLUMNS)
+    )
+    return sorted((Claimed.of(row) for row in taken), key=lambda row: ids.index(row.id))
 
 
 def _move(

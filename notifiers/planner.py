@@ -87,7 +87,8 @@ def _first_time(connection: Connection, notice: Notice) -> bool:
         time_s=int(notice.time.timestamp()),
         body=msgspec.json.encode(notice),
     )
-    return connection.execute(row.on_conflict_do_nothing(index_elements=["id"])).rowcount > 0
+    new = row.on_conflict_do_nothing(index_elements=["id"]).returning(notices.c.id)
+    return connection.execute(new).first() is not None
 
 
 def _chunks(connection: Connection, notice: Notice, channel: ChannelName) -> Iterator[list[dict[str, Any]]]:

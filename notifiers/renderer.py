@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from jinja2 import PackageLoader, StrictUndefined, Template, TemplateNotFound, select_autoescape
 from jinja2.exceptions import SecurityError, TemplateError
+from jinja2.runtime import Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from notifiers.errors import UnsendableError
@@ -22,8 +25,21 @@ has about 10 000 characters, and twenty times that is surely a broken template."
 _SMS_LIMIT = 1_600  # characters the provider takes at most in one request (its error 21617)
 
 
+class _Budget:
+    """Counts what expressions write during one rendering and ends it beyond the cap, inside macros too."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    def __call__(self, written: Any) -> Any:
+        self.left -= len(str(written))
+        if self.left < 0:
+            _refuse(f"writing more than {_MOST_CHARACTERS} characters")
+        return written
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Refuses arithmetic that can grow a string to any size in one step."""
+    """Refuses what can grow a string to any size in one step: arithmetic on strings, and methods of any kind."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
@@ -32,12 +48,18 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             _refuse(f"operator {operator} on {type(left).__name__}")
         return super().call_binop(context, operator, left, right)
 
+    def is_safe_callable(self, called: Any) -> bool:
+        return isinstance(called, Macro)
+
 
 class Renderer:
-    """Renders notices. The same notice and recipient always give the same words, whenever it is done."""
+    """Renders notices, one at a time. The same notice and recipient always give the same words, whenever it is done."""
 
     def __init__(self, loader: Any = None) -> None:
+        self._budget = _Budget()
+        self._rendering = threading.Lock()  # the budget is of one rendering
         self._environment = _Sandbox(
+            finalize=self._budget,
             loader=loader or PackageLoader("notifiers", "templates"),
             undefined=StrictUndefined,
             autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
@@ -57,7 +79,21 @@ class Renderer:
             UnsendableError: ``too-long`` when even the shortest form does not fit; ``no-template``;
                 ``template-error``.
         """
-        known = facts(notice, language, addressee, link)
+        with self._limited():
+            return self._sms(notice, language, facts(notice, language, addressee, link))
+
+    def letter(self, notice: Notice, language: str, addressee: Addressee, link: str = "") -> Letter:
+        """A mail as subject, plain text and HTML. Raises :class:`UnsendableError` as :meth:`sms` does."""
+        with self._limited():
+            return self._letter(notice, language, facts(notice, language, addressee, link))
+
+    @contextlib.contextmanager
+    def _limited(self) -> Iterator[None]:
+        with self._rendering:
+            self._budget.left = _MOST_CHARACTERS
+            yield
+
+    def _sms(self, notice: Notice, language: str, known: dict[str, Any]) -> SmsText:
         template = self._template(f"{notice.template}.{language}.j2")
         shortest = ""
         for shortened in _shorter_and_shorter(known):
@@ -71,9 +107,7 @@ class Renderer:
             f"{notice.rule} allows {notice.sms_parts}; shorten the template or the measures, or raise sms_parts",
         )
 
-    def letter(self, notice: Notice, language: str, addressee: Addressee, link: str = "") -> Letter:
-        """A mail as subject, plain text and HTML. Raises :class:`UnsendableError` as :meth:`sms` does."""
-        known = facts(notice, language, addressee, link)
+    def _letter(self, notice: Notice, language: str, known: dict[str, Any]) -> Letter:
         words = self._template(f"{notice.template}.{language}.j2")
         said = {name: self._macro(words, name, known).strip() for name in ("subject", "headline", "lead", "closing")}
         labels = self._template(f"labels.{language}.j2")
@@ -98,19 +132,13 @@ class Renderer:
             said = str(getattr(template.make_module(known), name)())
         except (AttributeError, TemplateError, TypeError, ValueError) as error:
             raise UnsendableError("template-error", f"{template.name}: {name}: {error}") from None
-        return said[:_MOST_CHARACTERS]
+        return said
 
     def _render(self, template: Template, known: dict[str, Any]) -> str:
-        written, size = [], 0
         try:
-            for piece in template.generate(known):
-                size += len(piece)
-                if size > _MOST_CHARACTERS:
-                    raise UnsendableError("template-error", f"{template.name} writes more than {_MOST_CHARACTERS}")
-                written.append(piece)
+            return template.render(known)
         except (TemplateError, TypeError, ValueError) as error:
             raise UnsendableError("template-error", f"{template.name}: {error}") from None
-        return "".join(written)
 
 
 _LABELS = ("place", "advice", "actions", "answer", "footer", "reference", "data_time", "colour_note")

@@ -41,7 +41,7 @@ def pending(connection: Connection, mode: Mode) -> dict[str, int]:
     query = select(ledger.c.state, func.count()).group_by(ledger.c.state)
     open_states = ("planned", "claimed", "sending", "unknown")
     query = query.where(ledger.c.state.in_(open_states), ledger.c.mode == mode, ledger.c.reason != UNKNOWABLE)
-    counted: dict[str, int] = dict(connection.execute(query).tuples().all())
+    counted: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
     return {state: counted.get(state, 0) for state in open_states}
 
 

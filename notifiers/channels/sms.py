@@ -111,6 +111,9 @@ class SmsChannel(Generic[M]):
         }
         taken = await is_taken(list(same)) if same else set()
         for sid in sorted(set(same) - taken):
+            if not self._settings.status_callbacks:
+                # nobody is told what became of messages then; a lost answer must not be the exception
+                return Found(sid, "sent")
             return Found(sid, str(same[sid].status), str(same[sid].error_code or ""))
         return Absent()
 

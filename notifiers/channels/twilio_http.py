@@ -52,8 +52,7 @@ class OneRequestClient(AsyncHttpClient):  # type: ignore[misc]
             self._rewritten(url),
             params=params,
             data=data,
-            headers=headers,
-            auth=aiohttp.BasicAuth(*auth) if auth else None,
+            headers=dict(headers or {}) | ({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}),
             allow_redirects=False,
         ) as response:
             return Response(response.status, await response.text(), response.headers)

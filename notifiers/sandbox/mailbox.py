@@ -49,7 +49,7 @@ class Mailbox:
         self.mails: list[Mail] = [_read(path) for path in sorted(self._directory.glob("*.eml"))]
         self._numbers = itertools.count(max((mail.number for mail in self.mails), default=0) + 1)
         self._server: asyncio.Server | None = None
-        self._open: set[SMTP] = set()
+        self.open_connections: set[SMTP] = set()
 
     async def start(self, listener: socket.socket) -> None:
         """Serve on a bound socket, in the running loop."""
@@ -59,7 +59,7 @@ class Mailbox:
         """Close the port and every connection at once, as a crash would; kept mails stay."""
         if self._server is not None:
             self._server.close()
-        for connection in list(self._open):
+        for connection in list(self.open_connections):
             _cut(connection)
         await asyncio.sleep(0)  # lets connection_lost run, which ends the handlers
 
@@ -83,11 +83,11 @@ class Mailbox:
 
     def _connection(self) -> SMTP:
         connection = _Connection(self)
-        self._open.add(connection)
+        self.open_connections.add(connection)
         return connection
 
     def forget(self, connection: SMTP) -> None:
-        self._open.discard(connection)
+        self.open_connections.discard(connection)
 
 
 class _Connection(SMTP):

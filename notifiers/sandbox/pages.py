@@ -25,12 +25,13 @@ th{background:#f6f7f9;font-weight:600}td.n{white-space:nowrap;color:#5a636e}
 pre{background:#fff;padding:16px;border-radius:6px;white-space:pre-wrap;overflow-wrap:anywhere}
 iframe{width:100%;height:900px;border:1px solid #d8dce2;border-radius:6px;background:#fff}
 </style></head><body><header><strong>Airshed sandbox</strong> · nothing here has left this machine</header><main>
-%s
+CONTENT
 </main></body></html>"""
 
 _OVERVIEW = _environment.from_string(
-    _FRAME
-    % """<h1>SMS ({{ sms | length }})</h1>
+    _FRAME.replace(
+        "CONTENT",
+        """<h1>SMS ({{ sms | length }})</h1>
 <table><tr><th>time (UTC)</th><th>to</th><th>text</th><th>parts</th><th>status</th></tr>
 {% for m in sms[:shown] %}<tr><td class="n">{{ m.time.strftime("%d %b %H:%M:%S") }}</td><td class="n">{{ m.to }}</td>
 <td>{{ m.body }}</td><td class="n">{{ count(m.body) }}</td>
@@ -41,14 +42,17 @@ _OVERVIEW = _environment.from_string(
 {% for m in mails[:shown] %}<tr><td class="n">{{ m.number }}</td><td class="n">{{ m.date }}</td>
 <td class="n">{{ m.to }}</td>
 <td><a href="/mail/{{ m.number }}">{{ m.subject }}</a></td></tr>
-{% else %}<tr><td colspan="4">none yet</td></tr>{% endfor %}</table>"""
+{% else %}<tr><td colspan="4">none yet</td></tr>{% endfor %}</table>""",
+    )
 )
 _MAIL = _environment.from_string(
-    _FRAME
-    % """<p><a href="/">all messages</a></p><h1>{{ mail.subject }}</h1>
+    _FRAME.replace(
+        "CONTENT",
+        """<p><a href="/">all messages</a></p><h1>{{ mail.subject }}</h1>
 <table>{% for name, value in headers %}<tr><th>{{ name }}</th><td>{{ value }}</td></tr>{% endfor %}</table>
 {% if html %}<iframe sandbox="" title="HTML part" src="/mail/{{ mail.number }}/body.html"></iframe>{% endif %}
-<h2>Text part</h2><pre>{{ text }}</pre>"""
+<h2>Text part</h2><pre>{{ text }}</pre>""",
+    )
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,7 @@ class Sandbox:
             lifespan="off",
             timeout_graceful_shutdown=1,
         )
+        logging.getLogger("uvicorn.access").disabled = True  # addresses asked for hold numbers and tokens
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[http]))
         while not self._server.started:

@@ -9,6 +9,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_404_NOT_FOUND
 from litestar.types import Receive, Scope, Send
 
@@ -45,7 +46,7 @@ def _state(phone: Phone, mailbox: Mailbox) -> Any:
 
 
 @post("/2010-04-01/Accounts/{account:str}/Messages.json", status_code=HTTP_201_CREATED)
-async def send(request: Request[Any, Any, Any], account: str) -> Any:
+async def send(request: Request[Any, Any, Any], account: FromPath[str]) -> Any:
     """Take a message, refuse it by the number's rules, or play the fault that is due."""
     phone: Phone = request.app.state.phone
     if not _authorised(request, phone, account):
@@ -78,7 +79,7 @@ async def send(request: Request[Any, Any, Any], account: str) -> Any:
 
 
 @get("/2010-04-01/Accounts/{account:str}/Messages.json")
-async def listed(request: Request[Any, Any, Any], account: str) -> Response[Any]:
+async def listed(request: Request[Any, Any, Any], account: FromPath[str]) -> Response[Any]:
     """Messages, the newest first, filtered by To and From (exact) and by day sent."""
     phone: Phone = request.app.state.phone
     if not _authorised(request, phone, account):
@@ -109,7 +110,7 @@ async def listed(request: Request[Any, Any, Any], account: str) -> Response[Any]
 
 
 @get("/2010-04-01/Accounts/{account:str}/Messages/{sid:str}")
-async def one(request: Request[Any, Any, Any], account: str, sid: str) -> Response[Any]:
+async def one(request: Request[Any, Any, Any], account: FromPath[str], sid: FromPath[str]) -> Response[Any]:
     """One message."""
     phone: Phone = request.app.state.phone
     if not _authorised(request, phone, account):
@@ -119,7 +120,7 @@ async def one(request: Request[Any, Any, Any], account: str, sid: str) -> Respon
 
 
 @get("/sandbox/mail/lookup")
-async def lookup(request: Request[Any, Any, Any], message_id: str) -> Response[Any]:
+async def lookup(request: Request[Any, Any, Any], message_id: FromQuery[str]) -> Response[Any]:
     """Whether a mail with this Message-ID is here: 200 or 404."""
     mailbox: Mailbox = request.app.state.mailbox
     found = mailbox.find(message_id)
@@ -146,7 +147,7 @@ async def page(request: Request[Any, Any, Any]) -> Response[str]:
 
 
 @get("/mail/{number:int}")
-async def mail(request: Request[Any, Any, Any], number: int) -> Response[str]:
+async def mail(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[str]:
     """One mail, its text and its HTML part side by side."""
     found = next((m for m in request.app.state.mailbox.mails if m.number == number), None)
     if found is None:
@@ -155,7 +156,7 @@ async def mail(request: Request[Any, Any, Any], number: int) -> Response[str]:
 
 
 @get("/mail/{number:int}/body.html")
-async def mail_body(request: Request[Any, Any, Any], number: int) -> Response[str]:
+async def mail_body(request: Request[Any, Any, Any], number: FromPath[int]) -> Response[str]:
     """The HTML part alone, for the frame on its page; no script can run in it."""
     found = next((m for m in request.app.state.mailbox.mails if m.number == number), None)
     part = found.message.get_body(("html",)) if found else None
@@ -168,7 +169,7 @@ def _html(content: str, policy: str = _CSP) -> Response[str]:
     return Response(content, media_type="text/html", headers={"Content-Security-Policy": policy})
 
 
-def _authorised(request: Request[Any, Any, Any], phone: Phone, account: str) -> bool:
+def _authorised(request: Request[Any, Any, Any], phone: Phone, account: FromPath[str]) -> bool:
     expected = "Basic " + base64.b64encode(f"{phone.account_sid}:{phone.auth_token}".encode()).decode()
     given = request.headers.get("authorization", "")
     return account == phone.account_sid and hmac.compare_digest(given, expected)

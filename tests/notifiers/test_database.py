@@ -1,0 +1,43 @@
+"""The schema that migrations build is the one the code uses, on both databases."""
+
+from __future__ import annotations
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine
+
+from notifiers.database import load_progress, metadata, reading, save_progress, upgrade
+
+
+def test_migrations_lead_to_the_schema_in_the_code(engine: Engine) -> None:
+    with engine.connect() as connection:
+        found = compare_metadata(MigrationContext.configure(connection), metadata)
+    assert [difference for difference in found if difference[0] != "remove_table"] == []
+
+
+def test_upgrading_again_changes_nothing(engine: Engine) -> None:
+    upgrade(engine)
+    with reading(engine) as connection:
+        assert load_progress(connection, "dispatch") == {}
+
+
+def test_progress_never_goes_back(engine: Engine) -> None:
+    with engine.begin() as connection:
+        save_progress(connection, "dispatch", "notices", 0, 7)
+        save_progress(connection, "dispatch", "notices", 0, 3)
+        save_progress(connection, "dispatch", "notices", 1, 1)
+    with reading(engine) as connection:
+        assert load_progress(connection, "dispatch") == {("notices", 0): 7, ("notices", 1): 1}
+
+
+def test_a_reader_does_not_wait_for_a_writer(sqlite_engine: Engine) -> None:
+    with sqlite_engine.begin() as writer:
+        save_progress(writer, "dispatch", "notices", 0, 7)
+        with reading(sqlite_engine) as reader:
+            assert load_progress(reader, "dispatch") == {}
+
+
+def test_power_loss_cannot_take_a_commit_back(sqlite_engine: Engine) -> None:
+    with sqlite_engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"

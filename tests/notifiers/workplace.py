@@ -1,0 +1,105 @@
+"""A dispatcher with its channels to a sandbox, as the runtimes build one; exercise mode."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy import Engine
+
+from notifiers.channels.email import EmailChannel, EmailSettings
+from notifiers.channels.sms import SmsChannel, SmsSettings
+from notifiers.composer import Composer
+from notifiers.database import reading
+from notifiers.deliveries import Delivery
+from notifiers.dispatcher import Dispatcher, OnChange
+from notifiers.lane import DispatchSettings
+from notifiers.links import Links
+from notifiers.messages import ExerciseMessage
+from notifiers.pace import Backoff
+from notifiers.planner import plan
+from notifiers.reports import deliveries
+from notifiers.sandbox import ACCOUNT_SID, AUTH_TOKEN, Addresses
+from rules.notices import Notice
+from streams.clock import ManualClock
+from tests.notifiers.samples import LINKS, NOON, VAULT
+
+QUICK = DispatchSettings(
+    lease_s=5.0,
+    poll_s=0.02,
+    backoff=Backoff(first_s=0.02, longest_s=0.1),
+    outage=Backoff(first_s=0.02, longest_s=0.1),
+)
+
+
+def sms_channel(addresses: Addresses, links: Links = LINKS, **changes: Any) -> SmsChannel[ExerciseMessage]:
+    values: dict[str, Any] = {
+        "base_url": addresses.sms_base_url,
+        "account_sid": ACCOUNT_SID,
+        "auth_token": AUTH_TOKEN,
+        "sender": "AIRSHED",
+        "status_callbacks": False,
+        "timeout_s": 2.0,
+        "lookup_after_s": 0.0,
+    }
+    return SmsChannel(ExerciseMessage, SmsSettings(**(values | changes)), links)
+
+
+def email_channel(addresses: Addresses, **changes: Any) -> EmailChannel[ExerciseMessage]:
+    values: dict[str, Any] = {
+        "host": addresses.smtp_host,
+        "port": addresses.smtp_port,
+        "sender": "alerts@airshed.example.org",
+        "lookup_url": addresses.mail_lookup_url,
+        "timeout_s": 2.0,
+        "lookup_after_s": 0.0,
+    }
+    return EmailChannel(ExerciseMessage, EmailSettings(**(values | changes)))
+
+
+@contextlib.asynccontextmanager
+async def dispatching(
+    engine: Engine,
+    channels: Sequence[Any],
+    *,
+    links: Links = LINKS,
+    settings: DispatchSettings = QUICK,
+    on_change: OnChange | None = None,
+    worker: str = "w1",
+    now_s: float = NOON.timestamp(),
+) -> AsyncIterator[Dispatcher[ExerciseMessage]]:
+    """A dispatcher that is closed afterwards."""
+    dispatcher: Dispatcher[ExerciseMessage] = Dispatcher(
+        engine,
+        channels,
+        Composer(engine, VAULT, links),
+        accepts=ExerciseMessage,
+        clock=ManualClock(now_s),
+        worker=worker,
+        settings=settings,
+        on_change=on_change,
+        chance=random.Random(1),
+    )
+    try:
+        yield dispatcher
+    finally:
+        await dispatcher.close()
+
+
+def planned(engine: Engine, *notices: Notice) -> None:
+    with engine.begin() as connection:
+        for one in notices:
+            plan(connection, one)
+
+
+def found(engine: Engine) -> list[Delivery]:
+    with reading(engine) as connection:
+        return list(deliveries(connection))
+
+
+async def nothing() -> None:
+    """An ``on_data`` that writes nothing down."""
+    await asyncio.sleep(0)
