@@ -208,7 +208,9 @@ class StationHours:
             at = hour - oldest
             near = _any(touched[at - WINDOW_HOURS + 1 : at + 1]) | self._recheck
             published = self._memory.revision[hour % RING_HOURS] != NEVER
-            yield from self._revise(hour, np.flatnonzero(near & published))
+            rows = np.flatnonzero(near & published)
+            if len(rows):
+                yield from self._revise(hour, rows)
         near = _any(touched) | self._recheck
         days = sorted((day.hour, day.hours, row) for row, day in self._memory.days.items() if near[row])
         for (hour, length), group in groupby(days, key=lambda day: day[:2]):

@@ -47,7 +47,8 @@ class StationMemory:
 
     def move_to(self, newest: int) -> None:
         """Let the ring end at ``newest``. What is forgotten stays in the state until its slot is written again."""
-        self.revision[self.bins.move_to(newest)] = NEVER
+        emptied = self.bins.move_to(newest)
+        self.revision[emptied], self.checksum[emptied] = NEVER, 0
 
     def publish(self, hour: int, rows: Ints, revisions: NDArray[np.uint16], checksums: NDArray[np.uint32]) -> None:
         """Remember what was published about an hour of the stations ``rows``."""
@@ -106,7 +107,7 @@ class StationMemory:
         self.bins.covered[slots, rows] = chunks.covered[kept]
         published = chunks.hour[kept] <= (-1 if closed is None else closed)
         self.revision[slots, rows] = np.where(published, chunks.revision[kept], NEVER)
-        self.checksum[slots, rows] = chunks.checksum[kept]
+        self.checksum[slots, rows] = np.where(published, chunks.checksum[kept], 0)
 
     def _restore_days(self, closed: int | None) -> None:
         for row, code in enumerate(self._codes):
