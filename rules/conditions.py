@@ -124,7 +124,7 @@ def _syntax_flaw(message: str) -> Flaw:
     match = _SYNTAX.search(message)
     if match is None:
         return Flaw(1, 1, f"not a CEL expression: {message}")
-    return Flaw(int(match[1]), int(match[2]), f"not a CEL expression: {match[3].strip()}")
+    return Flaw(int(match[1]), int(match[2]), f"not a CEL expression: {match[3].split(' expecting ')[0].strip()}")
 
 
 def _unknown_names(source: str, program: Any) -> Iterator[Flaw]:
@@ -134,7 +134,7 @@ def _unknown_names(source: str, program: Any) -> Iterator[Flaw]:
             remedy = nearest(name, VARIABLES) or f"known: {', '.join(VARIABLES)}"
             yield _flaw_at(source, name, f"unknown variable {name!r}", remedy)
     for name in program.functions():
-        if name.isidentifier() and not name.startswith("_") and name not in _FUNCTIONS:
+        if name.isidentifier() and name not in _FUNCTIONS:  # operators have names like _+_
             remedy = nearest(name, _FUNCTIONS) or f"known: {', '.join(_FUNCTIONS)}"
             yield _flaw_at(source, name, f"unknown function {name!r}", remedy)
 
@@ -200,4 +200,6 @@ def _position(source: str, offset: int) -> tuple[int, int]:
 
 
 def _first_sentence(error: ConditionError) -> str:
+    if isinstance(error.__cause__, KeyError):
+        return f"there is no value for {error.__cause__.args[0]}"
     return str(error.__cause__ or error).split(". ")[0].split(": the operation")[0]

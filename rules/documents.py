@@ -72,13 +72,15 @@ class Document:
         """Place in the file of a place inside a text value, all counted from 1."""
         node = self.nodes[path]
         start = node.start_mark
-        if getattr(node, "style", None) in ("|", ">"):
-            source = self.text.splitlines()
-            number = min(start.line + line, len(source) - 1)
-            return number + 1, len(source[number]) - len(source[number].lstrip()) + column
+        style = getattr(node, "style", None)
+        if style == "|":
+            first = self.text.splitlines()[start.line + 1]
+            return start.line + line + 1, len(first) - len(first.lstrip()) + column
+        if style == ">":  # lines are folded into one: where a word stood is not known any more
+            return start.line + 1, start.column + 1
         if line > 1:
             return start.line + line, column
-        return start.line + 1, start.column + column + (1 if getattr(node, "style", None) else 0)
+        return start.line + 1, start.column + column + (1 if style else 0)
 
 
 def dotted(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -54,12 +54,12 @@ class Spoken(msgspec.Struct):
         for code in provinces:
             known.setdefault(code, told)
 
-    def release(self, recipients: Recipients, rules: Iterable[str], provinces: Iterable[str]) -> None:
+    def release(self, recipients: Recipients, rules: Sequence[str], provinces: Iterable[str]) -> None:
         """Note that these were told that it is over: another warning, by any of ``rules``, would be news to them."""
-        codes = set(provinces)
-        for by_province in (self.told.get(recipients, {}), *(self.said.get(rule, {}) for rule in rules)):
-            for code in codes & set(by_province):
-                del by_province[code]
+        for code in provinces:
+            self.told.get(recipients, {}).pop(code, None)
+            for rule in rules:
+                self.said.get(rule, {}).pop(code, None)
 
     def ease(self, level: int) -> None:
         """The episode has fallen to a level: a new rise above it is worth saying again."""

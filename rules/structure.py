@@ -35,7 +35,7 @@ def mismatches(document: Document, kind: Any, value: Any, path: Path = ()) -> It
         try:
             msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            yield document.problem(path, _plain(str(error)), _quotes(value, str(error)))
+            yield document.problem(path, _plain(str(error)), _remedy(value, str(error)))
 
 
 def _in_struct(document: Document, kind: type[msgspec.Struct], value: Any, path: Path) -> Iterator[Problem]:
@@ -85,5 +85,7 @@ def _plain(message: str) -> str:
     return message[0].lower() + message[1:].replace("`", "")
 
 
-def _quotes(value: Any, message: str) -> str:
-    return f'put it in quotes: "{value}"' if "Expected `str`" in message and isinstance(value, int | float) else ""
+def _remedy(value: Any, message: str) -> str:
+    if "Expected `str`" in message and isinstance(value, int | float):
+        return f'put it in quotes: "{str(value).lower()}"'
+    return "small letters, digits and - only" if "matching regex" in message else ""

@@ -3,7 +3,8 @@
 State, every key written whole, so that any first part of a call's writes can be repeated over:
 
 * ``hour/<airshed>/<hour>/<province>``: the station values of that hour and what was said about it;
-* ``late``: the province hours that got records after they were decided, until they are looked at again;
+* ``late``: the decided province hours that have records which were not taken in yet. Grows before ``progress`` is
+  written and shrinks after it;
 * ``progress``: watermark, first and last decided hour by airshed. Written last.
 """
 
@@ -158,9 +159,7 @@ class ProvinceWatch:
     def _keep(self, touched: Sequence[Place], late: set[Place], first: dict[str, int]) -> None:
         for place in touched:
             self._state[_key(place)] = _encode(self._open[place])
-        if late != self._late:
-            self._late = late
-            self._state["late"] = _encode(sorted(late))
+        self._note_late(late)
         if first != self._progress.first:
             self._progress.first = first
             self._state["progress"] = _encode_state(self._progress)
@@ -185,10 +184,17 @@ class ProvinceWatch:
             start = max(first, self._decided(code) + HOUR_S)
             for hour in range(start, through[code] + 1, HOUR_S):
                 due += [(hour, code, province.code) for province in self._airsheds[code].provinces]
-        for place in sorted(set(due)):
+        due = sorted(set(due))
+        for place in due:
             state = self._statement(place, progress)
             if state is not None:
                 yield state
+        self._note_late({*self._late, *(place for place in due if self._open[place].waiting(progress))})
+
+    def _note_late(self, late: set[Place]) -> None:
+        if late != self._late:
+            self._late = late
+            self._state["late"] = _encode(sorted(late))
 
     def _statement(self, place: Place, progress: int) -> ProvinceState | None:
         """The statement about a province hour, ``None`` if exactly this has been said."""
@@ -215,10 +221,7 @@ class ProvinceWatch:
     def _look_again_later(self, progress: int) -> None:
         """Keep as late only what has records that are still waiting for their mark."""
         stored = {place: self._state.get(_key(place)) for place in self._late}
-        waiting = {place for place, body in stored.items() if body and _decode_hour(body).waiting(progress)}
-        if waiting != self._late:
-            self._late = waiting
-            self._state["late"] = _encode(sorted(waiting))
+        self._note_late({place for place, body in stored.items() if body and _decode_hour(body).waiting(progress)})
 
 
 def province_state(

@@ -1,0 +1,123 @@
+"""Late readings: what was said stays said; later decisions rest on what is known now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from streams.history import WINDOW_HOURS
+from streams.schemas import EpisodeEvent, ProvinceState
+from tests.streams.province_hours import airshed, hour_s, run, state, states, told, tracker
+
+
+def late(code: str, hours: range, index: int | None) -> list[ProvinceState]:
+    return [state(airshed(), code, number, index, revision=1) for number in hours]
+
+
+def with_late(table: dict[str, str], after: int, revisions: Sequence[ProvinceState]) -> list[EpisodeEvent]:
+    """The table, with revisions coming in after the mark of hour ``after``."""
+    region = airshed()
+    hours = states(region, table)
+    stage = tracker(region)
+    events = run(stage, hours[:after])
+    stage.accept(list(revisions))
+    return events + run(stage, hours[after:], first=after + 1)
+
+
+def test_an_episode_that_was_missed_opens_now_with_its_true_onset() -> None:
+    table = {"A": "60 160*11", "B": "60 ?*7 160*4"}
+    events = with_late(table, 8, late("B", range(2, 9), 160))
+    assert told(events) == ["9 opened 1 AB"]
+    assert events[0].onset.timestamp() == hour_s(2)
+    assert events[0].episode == "test-20260112T02Z-A"
+    assert told(with_late(table, 8, [])) == ["12 opened 1 AB"]
+
+
+def test_an_episode_that_should_not_have_opened_says_so_and_ends_by_the_exit_rule() -> None:
+    """Hours 1 to 6 of A were 140, not 160: it never entered. It stays, and four clean hours end it."""
+    table = {"A": "160*8 90*6", "B": "160*14"}
+    events = with_late(table, 7, late("A", range(1, 7), 140))
+    assert told(events) == ["4 opened 1 AB", "8 revised 1 AB", "12 closed 0 AB"]
+    assert "no episode would be open" in events[1].reason
+    assert "A in 5 h between 2026-01-12T03:00Z and 2026-01-12T07:00Z" in events[1].reason
+    assert events[1].level == events[1].previous_level == 1
+
+
+def test_when_the_late_hours_meet_the_exit_rule_it_ends_at_once() -> None:
+    events = with_late({"A": "160*12", "B": "160*12"}, 9, late("A", range(4, 10), 90))
+    assert told(events)[:3] == ["4 opened 1 AB", "10 revised 1 AB", "10 closed 0 AB"]
+
+
+def test_a_province_is_not_released_by_late_readings_alone() -> None:
+    table = {"A": "160*20", "B": "160*20", "C": "160*10 90*10"}
+    events = with_late(table, 8, late("C", range(1, 6), 140))
+    assert told(events) == ["4 opened 1 ABC", "9 revised 1 ABC", "14 eased 1 AB-C"]
+
+
+def test_a_higher_level_now_is_announced_now() -> None:
+    events = with_late({"A": "160*8 ? 210*3", "B": "160*8 210*4"}, 9, [*late("A", range(6, 10), 210)])
+    assert told(events) == ["4 opened 1 AB", "10 revised 1 AB", "11 escalated 2 AB"]
+
+
+def test_a_higher_level_in_the_past_corrects_the_peak_only() -> None:
+    revisions = [*late("A", range(2, 6), 320), *late("B", range(2, 6), 320)]
+    events = with_late({"A": "160*20", "B": "160*20"}, 14, revisions)
+    assert told(events) == ["4 opened 1 AB", "15 revised 1 AB"]
+    assert events[1].peak_level == 3
+
+
+def test_an_earlier_onset_is_corrected() -> None:
+    table = {"A": "? ? 160*14", "B": "? ? 160*14"}
+    revisions = [*late("A", range(1, 3), 160), *late("B", range(1, 3), 160)]
+    events = with_late(table, 10, revisions)
+    assert told(events) == ["6 opened 1 AB", "11 revised 1 AB"]
+    assert events[0].onset.timestamp() == hour_s(3)
+    assert events[1].onset.timestamp() == hour_s(1)
+    assert "onset 2026-01-12T01:00Z instead of 2026-01-12T03:00Z" in events[1].reason
+    assert events[1].episode == events[0].episode
+
+
+def test_a_revision_that_moves_no_level_says_nothing() -> None:
+    assert told(with_late({"A": "160*12", "B": "160*12"}, 8, late("A", range(1, 9), 175))) == ["4 opened 1 AB"]
+
+
+def test_a_correction_is_said_once_and_decisions_go_on_from_it() -> None:
+    region = airshed()
+    hours = states(region, {"A": "160*8 90*6 60*6", "B": "160*20"})
+    stage = tracker(region)
+    events = run(stage, hours[:7])
+    stage.accept(late("A", range(1, 7), 140))
+    events += run(stage, hours[7:9], first=8)
+    stage.accept([state(region, "B", 8, 165, revision=1)])  # another revision, of no consequence, in between
+    events += run(stage, hours[9:], first=10)
+    assert told(events) == ["4 opened 1 AB", "8 revised 1 AB", "12 closed 0 AB"]
+
+
+def test_a_closed_episode_is_corrected_by_a_record() -> None:
+    table = {"A": "160*6 60*20", "B": "160*6 60*20"}
+    revisions = [*late("A", range(2, 6), 210), *late("B", range(2, 6), 210)]
+    events = with_late(table, 20, revisions)
+    assert told(events) == ["4 opened 1 AB", "10 closed 0 AB", "21 revised 0 AB"]
+    assert (events[2].transition, events[2].peak_level) == (3, 2)
+
+
+def test_what_is_older_than_the_window_is_no_longer_counted() -> None:
+    length = WINDOW_HOURS + 20
+    table = {"A": f"160*{length}", "B": f"160*{length}"}
+    assert told(with_late(table, length - 2, late("A", range(1, 10), 60))) == ["4 opened 1 AB"]
+
+
+@pytest.mark.parametrize("after", range(5, 16))
+def test_the_window_forgets_nothing_that_matters(after: int) -> None:
+    """Levels folded again from the start of the window are those folded hour by hour."""
+    lead = f"60*{WINDOW_HOURS + 3} "
+    region = airshed()
+    table = {"A": lead + "160*8 140*3 90*9", "B": lead + "160*3 ?*2 160*6 90*9"}
+    hours = states(region, table)
+    quiet = told(run(tracker(region), hours))
+    stage = tracker(region)
+    events = run(stage, hours[: after + WINDOW_HOURS])
+    stage.accept([state(region, "A", WINDOW_HOURS + 2, 61, revision=1)])  # forces a refold, changes nothing
+    assert told(events + run(stage, hours[after + WINDOW_HOURS :], first=after + WINDOW_HOURS + 1)) == quiet
+    assert quiet
