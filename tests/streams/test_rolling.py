@@ -105,9 +105,9 @@ def test_the_first_mark_says_the_hours_that_came_before_it() -> None:
 
 def test_late_data_revise_what_was_said_and_only_that() -> None:
     table = Timetable()
-    table.read(*hourly(MIDNIGHT, [30.0, 30.0]))
-    table.at(MIDNIGHT + 2 * HOUR + LATENESS)
-    table.read(*hourly(MIDNIGHT + 3 * HOUR, [30.0]))
+    for hour in (1, 2, 4):
+        table.at(MIDNIGHT + (hour - 1) * HOUR + LATENESS)
+        table.read(*hourly(MIDNIGHT + (hour - 1) * HOUR, [30.0]))
     table.at(MIDNIGHT + 4 * HOUR + LATENESS)
     table.read(*hourly(MIDNIGHT + 2 * HOUR, [90.0]))  # hour 3, two hours late
     said = table.at(MIDNIGHT + 5 * HOUR + LATENESS)
