@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, select
 
 from notifiers.contacts import Vault
 from notifiers.database import attempts, facilities, reading, subscribers
@@ -37,16 +37,18 @@ class Composer:
         rows = list(rows)
         with reading(self._engine) as connection:
             people = _addressees(connection, rows)
-            first_tries = _first_tries(connection, rows)
+            tries = _tries(connection, rows)
         composed: dict[str, Message | UnsendableError] = {}
         for row in rows:
             try:
-                composed[row.id] = self._message(row, people.get(row.id), now_s, first_tries.get(row.id, 0.0))
+                composed[row.id] = self._message(row, people.get(row.id), now_s, tries.get(row.id, []))
             except UnsendableError as error:
                 composed[row.id] = error
         return composed
 
-    def _message(self, row: Claimed, person: dict[str, Any] | None, now_s: float, first_tried_s: float) -> Message:
+    def _message(
+        self, row: Claimed, person: dict[str, Any] | None, now_s: float, tries: list[tuple[float, str]]
+    ) -> Message:
         if person is None or person["sealed"] is None:
             raise UnsendableError("no-contact", f"{row.recipient} has no {row.channel} contact any more")
         notice = self._notice(row.notice)
@@ -66,7 +68,8 @@ class Composer:
             contact=addressee.contact,
             content=words(notice, row.language, addressee, link),
             useful_s=row.valid_until_s - now_s,
-            first_tried_s=first_tried_s,
+            first_tried_s=min((started_s for started_s, _ in tries), default=0.0),
+            tried=frozenset(content for _, content in tries),
         )
 
     def _load_notice(self, notice: str) -> Notice:
@@ -97,9 +100,12 @@ def _addressees(connection: Connection, rows: list[Claimed]) -> dict[str, dict[s
     }
 
 
-def _first_tries(connection: Connection, rows: list[Claimed]) -> dict[str, float]:
+def _tries(connection: Connection, rows: list[Claimed]) -> dict[str, list[tuple[float, str]]]:
+    """When each delivery was tried before, and with which words."""
     tried = [row.id for row in rows if row.attempts]
-    if not tried:
-        return {}
-    query = select(attempts.c.delivery, func.min(attempts.c.started_s)).where(attempts.c.delivery.in_(tried))
-    return {row[0]: row[1] for row in connection.execute(query.group_by(attempts.c.delivery))}
+    found: dict[str, list[tuple[float, str]]] = {}
+    if tried:
+        query = select(attempts.c.delivery, attempts.c.started_s, attempts.c.content)
+        for row in connection.execute(query.where(attempts.c.delivery.in_(tried))):
+            found.setdefault(row.delivery, []).append((row.started_s, row.content))
+    return found

@@ -145,6 +145,7 @@ attempts = Table(
     Column("epoch", Integer, nullable=False),
     Column("started_s", Float, nullable=False),
     Column("ended_s", Float),
+    Column("content", String, nullable=False),  # digest of the words, to find them at the provider
     Column("outcome", String, nullable=False),  # empty while nobody knows
     Column("code", String, nullable=False),
 )

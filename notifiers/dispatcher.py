@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from notifiers import ledger, reports
+from notifiers import reports, upkeep
 from notifiers.composer import Composer
 from notifiers.database import reading
 from notifiers.deliveries import Delivery
@@ -98,7 +98,10 @@ class Dispatcher(Generic[M]):
             await asyncio.sleep(min(self._settings.poll_s, 0.1))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set; then finish what is under way and return. Survives a database that is away."""
+        """Work until ``stop`` is set; then finish what is under way and return.
+
+        Survives a database that is away and an ``on_change`` that fails: both are tried again, less and less often.
+        """
         failures = 0
         while not stop.is_set():
             try:
@@ -108,6 +111,9 @@ class Dispatcher(Generic[M]):
             except SQLAlchemyError as error:
                 failures += 1
                 _log.error("database cannot be used", error=type(error).__name__, remedy="check database.url")
+            except Exception as error:  # noqa: BLE001 - whatever it is, other messages must still go out
+                failures += 1
+                _log.error("dispatching failed, will go on", error=type(error).__name__, detail=str(error)[:200])
             wait_s = min(self._settings.poll_s * 2 ** min(failures, 6), 30.0)
             try:
                 await asyncio.wait_for(stop.wait(), wait_s)
@@ -123,9 +129,13 @@ class Dispatcher(Generic[M]):
     async def _cycle(self, stopping: Callable[[], bool]) -> int:
         await self._recover()
         await self._expire()
-        ended: list[int] = await asyncio.gather(*(lane.work(stopping) for lane in self._lanes))
+        # every lane comes to its end before an error of one is raised: two cycles must not overlap on a lane
+        ended = await asyncio.gather(*(lane.work(stopping) for lane in self._lanes), return_exceptions=True)
+        errors = [outcome for outcome in ended if isinstance(outcome, BaseException)]
+        if errors:
+            raise errors[0]
         await self._publish()
-        return sum(ended)
+        return sum(outcome for outcome in ended if isinstance(outcome, int))
 
     async def _recover(self) -> None:
         """At the first call take back this worker's own rows, later those whose holder let the lease run out."""
@@ -134,13 +144,13 @@ class Dispatcher(Generic[M]):
             return
         worker = self._worker if self._recovered_s is None else None
         lookup_after_s = max((lane.channel.lookup_after_s for lane in self._lanes), default=0.0)
-        back = await self._writer.write(lambda db: ledger.recover(db, worker, now_s, lookup_after_s))
+        back = await self._writer.write(lambda db: upkeep.recover(db, worker, now_s, lookup_after_s))
         self._recovered_s = now_s
         if any(back.values()):
             _log.info("rows of a dead dispatcher taken back", **back)
 
     async def _expire(self) -> None:
-        by_channel = await self._writer.write(lambda db: ledger.expire(db, self._mode, self._clock.now_s()))
+        by_channel = await self._writer.write(lambda db: upkeep.expire(db, self._mode, self._clock.now_s()))
         for channel, number in by_channel.items():
             DELIVERIES.labels(channel, "expired").inc(number)
 

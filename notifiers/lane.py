@@ -150,7 +150,9 @@ class Lane(Generic[M]):
         parts = message.content.parts if isinstance(message.content, SmsText) else 1
         await asyncio.sleep(self._rate.wait_s(self._machine.now_s()))
         phase = cast(Phase, self.channel.phase)
-        begun = await self._writer.write(lambda db: ledger.begin(db, row, self._worker, phase, self._machine.now_s()))
+        begun = await self._writer.write(
+            lambda db: ledger.begin(db, row, self._worker, phase, self._machine.now_s(), message.digest)
+        )
         if begun is not Moved.APPLIED:
             _log.warning("row was taken away before sending", delivery=row.id, reason=str(begun))
             return

@@ -16,7 +16,6 @@ call; they only ever move a row forward. Every transition returns a named reason
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,6 +32,9 @@ Mode = Literal["actual", "exercise"]
 Phase = Literal["connect", "request", "data"]
 """How far an attempt has come: ``connect``: nothing the provider could have accepted has been sent yet;
 ``request`` (SMS) and ``data`` (mail): it may have accepted the message."""
+
+UNKNOWABLE = "unknowable"
+"""Reason of an unknown row that nobody can ask about and that must not be repeated: it is an operator's to see."""
 
 WARNING_KINDS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order-draft")
 FINAL: frozenset[DeliveryState] = frozenset({"suppressed", "delivered", "failed", "expired"})
@@ -98,7 +100,10 @@ def claim(
         earlier.c.registry == ledger.c.registry,
         earlier.c.mode == ledger.c.mode,
         earlier.c.notice_time_s < ledger.c.notice_time_s,
-        earlier.c.state.in_(("planned", "claimed", "sending")),
+        or_(
+            earlier.c.state.in_(("planned", "claimed", "sending")),
+            and_(earlier.c.state == "unknown", earlier.c.reason != UNKNOWABLE),
+        ),
     )
     due = (
         select(ledger.c.id)
@@ -133,12 +138,13 @@ def claim_unknown(
     return _take(connection, due, {}, worker, machine_s + lease_s)
 
 
-UNKNOWABLE = "unknowable"
-"""Reason of an unknown row that nobody can ask about and that must not be repeated: it is an operator's to see."""
-
-
-def begin(connection: Connection, row: Claimed, worker: str, phase: Phase, machine_s: float) -> Moved:
+def begin(
+    connection: Connection, row: Claimed, worker: str, phase: Phase, machine_s: float, content: str = ""
+) -> Moved:
     """Write down that an attempt starts now. Only after this is committed may the provider be called.
+
+    ``content`` is the digest of the words that go out, by which they can be found at the provider even if the
+    same message would be worded differently by then.
 
     Refused (``FENCED``) when the lease has run out: another dispatcher may hold the row by now.
     """
@@ -159,6 +165,7 @@ def begin(connection: Connection, row: Claimed, worker: str, phase: Phase, machi
                 epoch=row.epoch,
                 started_s=machine_s,
                 ended_s=None,
+                content=content,
                 outcome="",
                 code="",
             )
@@ -200,47 +207,6 @@ def settle(
     if moved is not Moved.FENCED:
         _end_attempt(connection, row.id, state, code or reason, machine_s)
     return moved
-
-
-def recover(connection: Connection, worker: str | None, machine_s: float, lookup_after_s: float) -> dict[str, int]:
-    """Take back what dead dispatchers held: rows whose lease has run out, and at a start those of ``worker`` at once.
-
-    Claimed rows and attempts that had not yet reached the point of acceptance become ``planned``; attempts
-    beyond it become ``unknown``, to be looked up after ``lookup_after_s``. Returns how many of each.
-    Two dispatchers must not share a name: the second would take the first one's rows.
-    """
-    dead = ledger.c.lease_until_s <= machine_s
-    if worker is not None:
-        dead = or_(ledger.c.worker == worker, dead)
-    freed: dict[str, Any] = {"worker": "", "lease_until_s": 0.0, "epoch": ledger.c.epoch + 1}
-    untouched = or_(ledger.c.state == "claimed", and_(ledger.c.state == "sending", ledger.c.phase == "connect"))
-    planned = connection.execute(
-        update(ledger)
-        .where(ledger.c.state.in_(("claimed", "sending")), dead, untouched)
-        .values(state="planned", reason="recovered", **freed)
-    )
-    unknown = connection.execute(
-        update(ledger)
-        .where(ledger.c.state == "sending", dead)
-        .values(state="unknown", reason="interrupted", due_s=machine_s + lookup_after_s, **freed)
-    )
-    held = update(ledger).where(ledger.c.state == "unknown", ledger.c.worker != "", dead)
-    connection.execute(held.values(**freed))
-    return {"planned": planned.rowcount, "unknown": unknown.rowcount}
-
-
-def expire(connection: Connection, mode: Mode, now_s: float) -> dict[str, int]:
-    """Close the planned rows whose time of use is over (``now_s``: the clock that ``valid_until`` is of).
-
-    Returns how many by channel.
-    """
-    closed = connection.execute(
-        update(ledger)
-        .where(ledger.c.mode == mode, ledger.c.state == "planned", ledger.c.valid_until_s < now_s)
-        .values(state="expired", reason="too-late", revision=ledger.c.revision + 1)
-        .returning(ledger.c.channel)
-    )
-    return dict(Counter(closed.scalars()))
 
 
 def was_told(connection: Connection, row: Claimed) -> bool:

@@ -6,6 +6,7 @@ cannot reach the public through a channel that was set up for actual messages.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -30,6 +31,11 @@ class Letter:
     html: str
 
 
+def digest(words: str) -> str:
+    """A short name for some words, that does not give them away."""
+    return hashlib.sha256(words.encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Message:
     """One message to one recipient.
@@ -38,6 +44,8 @@ class _Message:
         contact: number (E.164) or address in clear; kept out of ``repr`` and therefore out of logs.
         useful_s: seconds for which it is still worth delivering.
         first_tried_s: machine time of the first attempt, 0 before it: where a look-up at the provider starts.
+        tried: digests of the words of earlier attempts. They may differ from ``content``: a template, a name or the
+            public address may have changed between an attempt and its look-up.
     """
 
     delivery: str
@@ -49,6 +57,12 @@ class _Message:
     content: SmsText | Letter = field(repr=False)
     useful_s: float = 0.0
     first_tried_s: float = 0.0
+    tried: frozenset[str] = frozenset()
+
+    @property
+    def digest(self) -> str:
+        """Digest of the words of this message."""
+        return digest(self.content.body if isinstance(self.content, SmsText) else self.content.text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from notifiers.channels.twilio_codes import judged, unreachable
 from notifiers.channels.twilio_http import OneRequestClient
 from notifiers.deliveries import ChannelName
 from notifiers.links import Links
-from notifiers.messages import Absent, Found, IsTaken, M, ModeGuard, OnData, Receipt, SmsText, Unknowable
+from notifiers.messages import Absent, Found, IsTaken, M, ModeGuard, OnData, Receipt, SmsText, Unknowable, digest
 from streams.clock import utc
 from streams.errors import PermanentDeliveryError, RetryableDeliveryError, UnknownDeliveryError
 
@@ -88,13 +88,13 @@ class SmsChannel(Generic[M]):
         return Receipt(str(sent.sid))
 
     async def reconcile(self, message: M, is_taken: IsTaken) -> Found | Absent | Unknowable:
-        """Look for the message in the provider's list: same number, same words, not another delivery's.
+        """Look for the message in the provider's list: same number, words of an attempt, not another delivery's.
 
         The provider is asked by number only and the dates are compared here: its ``DateSent`` is empty while a
         message still waits in a queue, so filtering by it could hide exactly the one that is looked for.
         """
         self._guard.check(message)
-        body = message.content.body if isinstance(message.content, SmsText) else ""
+        words = message.tried or {message.digest}
         try:
             listed = await self._client.messages.list_async(to=message.contact, limit=_LOOKED_THROUGH)
         except TwilioRestException as error:
@@ -107,7 +107,9 @@ class SmsChannel(Generic[M]):
         same = {
             str(found.sid): found
             for found in listed
-            if found.to == message.contact and found.body == body and (found.date_created or since) >= since
+            if found.to == message.contact
+            and digest(found.body or "") in words
+            and (found.date_created or since) >= since
         }
         taken = await is_taken(list(same)) if same else set()
         for sid in sorted(set(same) - taken):

@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from email.policy import default as default_policy
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ def _cut(connection: SMTP) -> None:
 
 
 def _read(path: Path) -> Mail:
-    headers = message_from_bytes(path.read_bytes(), policy=default_policy)
+    headers = BytesHeaderParser(policy=default_policy).parsebytes(path.read_bytes())
     return Mail(
         number=int(path.stem),
         path=path,

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, update
 from notifiers.database import facilities, reading, subscribers
 from notifiers.deliveries import Delivery
 from notifiers.lane import DispatchSettings
+from notifiers.links import Links
 from notifiers.reports import attempts_of, pending, unpublished
 from notifiers.sandbox import Sandbox
 from streams import metrics
@@ -215,6 +216,23 @@ async def test_every_try_is_in_the_book(sqlite_engine: Engine, sandbox: Sandbox,
         assert attempts_of(connection, row.id) == [(1, "planned", "20429"), (2, "sent", "accepted")]
 
 
+async def test_a_lost_answer_is_found_although_the_words_would_be_others_now(
+    sqlite_engine: Engine, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Restarted on another port, every request's link reads differently; the one that is out must still be found."""
+    fill(sqlite_engine, tmp_path, 0, 2)
+    planned(sqlite_engine, notice("request", recipients="facilities"))
+    sandbox.phone.faults.next("drop-accepted", 2)
+    async with dispatching(sqlite_engine, [sms_channel(sandbox.addresses, lookup_after_s=0.3)]) as dispatcher:
+        await dispatcher.drain(0.0)
+    elsewhere = Links(["a signing secret for tests"], "http://127.0.0.1:10")
+    channels = [sms_channel(sandbox.addresses, elsewhere)]
+    async with dispatching(sqlite_engine, channels, links=elsewhere) as dispatcher:
+        await dispatcher.drain(1)
+    assert Counter(d.state for d in found(sqlite_engine) if d.channel == "sms") == {"sent": 2}
+    assert len(sandbox.phone.messages) == 2
+
+
 async def test_stopping_finishes_what_is_under_way(sqlite_engine: Engine, sandbox: Sandbox, tmp_path: Path) -> None:
     """F8: a stop waits for the answer that is due, begins nothing new, and leaves nothing half done."""
     fill(sqlite_engine, tmp_path, 30, 0)
@@ -251,6 +269,24 @@ async def test_run_survives_a_database_that_is_away(sandbox: Sandbox, sqlite_eng
         stop.set()
         await running
     assert len(sandbox.phone.messages) == 1
+
+
+async def test_run_survives_a_topic_that_is_away(sandbox: Sandbox, sqlite_engine: Engine, tmp_path: Path) -> None:
+    fill(sqlite_engine, tmp_path, 2, 0)
+    planned(sqlite_engine, notice())
+    calls: list[int] = []
+    stop = asyncio.Event()
+
+    async def recovering(changes: list[Delivery]) -> None:
+        calls.append(len(changes))
+        if len(calls) < 3:
+            raise ConnectionError("the topic is away")
+        stop.set()
+
+    async with dispatching(sqlite_engine, [sms_channel(sandbox.addresses)], on_change=recovering) as dispatcher:
+        await asyncio.wait_for(dispatcher.run(stop), 10)
+    assert calls == [2, 2, 2]
+    assert len(sandbox.phone.messages) == 2
 
 
 async def test_the_rate_is_kept(sqlite_engine: Engine, sandbox: Sandbox, tmp_path: Path) -> None:

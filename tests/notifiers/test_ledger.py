@@ -19,14 +19,13 @@ from notifiers.ledger import (
     claim,
     claim_unknown,
     enter_data,
-    expire,
-    recover,
     settle,
     taken_ids,
     was_told,
 )
 from notifiers.planner import plan
 from notifiers.reports import attempts_of, mark_published, pending, summary, unpublished
+from notifiers.upkeep import expire, recover
 from tests.notifiers.samples import NOON, fill, notice
 
 EPISODE = "red-river-delta-20260117T06-01"
@@ -104,6 +103,9 @@ def test_nobody_reads_the_end_before_the_warning(engine: Engine, tmp_path: Path)
     assert take(engine) == []
     with engine.begin() as connection:
         begin(connection, warning, "w1", "request", 1001.0)
+        settle(connection, warning, "unknown", "no-answer", 1002.0, due_s=1003.0)
+    assert take(engine) == [], "the warning may have to be sent again"
+    with engine.begin() as connection:
         settle(connection, warning, "sent", "accepted", 1002.0, provider_id="SM1")
     (all_clear,) = take(engine)
     assert all_clear.kind == "all-clear"

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("started_s", sa.Float(), nullable=False),
         sa.Column("ended_s", sa.Float(), nullable=True),
+        sa.Column("content", sa.String(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("delivery", "number"),

@@ -1,0 +1,52 @@
+"""What keeps the ledger moving when a dispatcher has died or a message's time has passed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, update
+
+from notifiers.database import ledger
+from notifiers.ledger import Mode
+
+
+def recover(connection: Connection, worker: str | None, machine_s: float, lookup_after_s: float) -> dict[str, int]:
+    """Take back what dead dispatchers held: rows whose lease has run out, and at a start those of ``worker`` at once.
+
+    Claimed rows and attempts that had not yet reached the point of acceptance become ``planned``; attempts
+    beyond it become ``unknown``, to be looked up after ``lookup_after_s``. Returns how many of each.
+    Two dispatchers must not share a name: the second would take the first one's rows.
+    """
+    dead = ledger.c.lease_until_s <= machine_s
+    if worker is not None:
+        dead = or_(ledger.c.worker == worker, dead)
+    freed: dict[str, Any] = {"worker": "", "lease_until_s": 0.0, "epoch": ledger.c.epoch + 1}
+    untouched = or_(ledger.c.state == "claimed", and_(ledger.c.state == "sending", ledger.c.phase == "connect"))
+    planned = connection.execute(
+        update(ledger)
+        .where(ledger.c.state.in_(("claimed", "sending")), dead, untouched)
+        .values(state="planned", reason="recovered", **freed)
+    )
+    unknown = connection.execute(
+        update(ledger)
+        .where(ledger.c.state == "sending", dead)
+        .values(state="unknown", reason="interrupted", due_s=machine_s + lookup_after_s, **freed)
+    )
+    held = update(ledger).where(ledger.c.state == "unknown", ledger.c.worker != "", dead)
+    connection.execute(held.values(**freed))
+    return {"planned": planned.rowcount, "unknown": unknown.rowcount}
+
+
+def expire(connection: Connection, mode: Mode, now_s: float) -> dict[str, int]:
+    """Close the planned rows whose time of use is over (``now_s``: the clock that ``valid_until`` is of).
+
+    Returns how many by channel.
+    """
+    closed = connection.execute(
+        update(ledger)
+        .where(ledger.c.mode == mode, ledger.c.state == "planned", ledger.c.valid_until_s < now_s)
+        .values(state="expired", reason="too-late", revision=ledger.c.revision + 1)
+        .returning(ledger.c.channel)
+    )
+    return dict(Counter(closed.scalars()))
