@@ -25,7 +25,7 @@ class Decisions(msgspec.Struct):
     def decide(self, scene: Scene, window: Window, pack: str) -> list[EpisodeEvent]:
         """The transitions of one hour, after the window has folded it.
 
-        Per episode at most one event of a kind, in the order split, grown, escalated, eased. Episodes that are
+        Per episode at most one event of a kind, in the order split, eased, escalated, grown. Episodes that are
         merged into others come first, so that who hears of the survivor knows what it has taken over; then those
         that go on or close, oldest first; then those that begin.
         """
@@ -133,36 +133,32 @@ def _new(part: Part, scene: Scene, onset_s: int, pack: str) -> Episode:
 
 
 def _changes(episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[EpisodeEvent]:
-    """Split, grown, escalated, eased: in this order, each on top of the one before."""
+    """Who goes, then the level, then who comes: so that each province is concerned by one event where possible.
+
+    Between these events an episode may for a moment have fewer provinces than one needs.
+    """
     part = lineage.heirs[episode.id]
-    before = set(episode.provinces)
+    before, level = set(episode.provinces), scene.level(part)
     elsewhere = {code for other in [*lineage.heirs.values(), *lineage.parents] if other != part for code in other}
-    gone, joined, level = before - part, part - before, scene.level(part)
-    if gone & elsewhere:
-        episode.provinces = sorted(before - elsewhere)
-        reason = f"{scene.count(gone & elsewhere)} no longer connected with the rest. {scene.words(gone & elsewhere)}"
-        yield scene.tell(episode, "split", reason, level=episode.level, left=gone & elsewhere)
-    if joined:
-        absorbed = sorted(other for other, survivor in lineage.absorbed.items() if survivor == episode.id)
-        merged = f", together with {', '.join(absorbed)}" if absorbed else ""
-        episode.provinces = sorted({*episode.provinces, *joined})
-        yield scene.tell(
-            episode,
-            "grown",
-            f"adjacent provinces have joined{merged}. {scene.words(joined)}",
-            level=episode.level,
-            joined=joined,
-        )
+    moved, left, joined = (before - part) & elsewhere, before - part - elsewhere, part - before
+    if moved:
+        episode.provinces = sorted(before - moved)
+        reason = f"{scene.count(moved)} no longer connected with the rest. {scene.words(moved)}"
+        yield scene.tell(episode, "split", reason, level=episode.level, left=moved)
+    if left or level < episode.level:
+        episode.provinces = sorted(before & part)
+        reason = _eased(left, level < episode.level, level, scene, part)
+        yield scene.tell(episode, "eased", reason, level=min(level, episode.level), left=left)
     if level > episode.level:
         highest = [code for code in part if scene.levels[code] >= level]
         reason = f"{scene.count(highest)} on level {scene.airshed.level_name(level)} or above. {scene.words(highest)}"
         yield scene.tell(episode, "escalated", reason, level=level)
-    left = gone - elsewhere
-    if left or level < episode.level:
+    if joined:
         episode.provinces = sorted(part)
-        reason = _eased(left, level < episode.level, level, scene, part)
-        yield scene.tell(episode, "eased", reason, level=level, left=left)
-    episode.provinces = sorted(part)
+        absorbed = sorted(other for other, survivor in lineage.absorbed.items() if survivor == episode.id)
+        merged = f", together with {', '.join(absorbed)}" if absorbed else ""
+        reason = f"adjacent provinces have joined{merged}. {scene.words(joined)}"
+        yield scene.tell(episode, "grown", reason, level=level, joined=joined)
     scene.remember(episode)
 
 

@@ -8,7 +8,9 @@ For every level of the airshed two runs of hours are counted:
 
 A level is entered after ``enter_hours`` above in a row, if the 24-hour index has reached ``enter_24h`` as well, and
 left after ``exit_hours`` below in a row. Hours between the two thresholds break both runs: they neither enter nor
-leave. Who enters a level is on all lower ones too, and leaves none of them before the higher ones.
+leave. Levels stand on each other: a higher one is entered only from the one below (several in the same hour, if all
+are due), and none is left before the higher ones. Otherwise a level with a shorter holding time would let in what the
+one below keeps out: six hours of fireworks are no episode just because they are extreme.
 
 An unknown hour changes nothing: runs stand still. After more than ``STALE_HOURS`` of them in a row the runs start
 from nothing, so that neither an episode nor an all-clear can rest on what was counted before a long silence.
@@ -109,10 +111,13 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
 
     def force(self, levels: Sequence[Level], level: int, since_s: int) -> None:
         """Put it on ``level`` as announced before, except what the exit rule has already taken back."""
-        for run, rule in zip(self.runs[:level], levels, strict=False):
-            if not run.on and run.below < rule.exit_hours:
-                run.on, run.since = True, since_s
-        self._close_gaps()
+        held = [
+            n for n, (run, rule) in enumerate(zip(self.runs, levels, strict=True), 1) if run.below < rule.exit_hours
+        ]
+        highest = max([n for n in held if n <= level], default=0)
+        for run in self.runs[:highest]:
+            if not run.on:
+                run.on, run.since = True, run.above_since or since_s
 
     def _wait(self) -> None:
         self.unknown += 1
@@ -125,14 +130,8 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
             day = level.enter_24h is None or (state.median_index_24h or 0) >= level.enter_24h
             if not run.on and run.above >= level.enter_hours and day:
                 run.on, run.since = True, run.above_since
-        self._close_gaps()
-
-    def _close_gaps(self) -> None:
-        since = 0
-        for run in reversed(self.runs):
-            if since and not run.on:
-                run.on, run.since = True, run.above_since or since
-            since = run.since
+            if not run.on:
+                return
 
     def _leave(self, levels: Sequence[Level]) -> None:
         for run, level in zip(reversed(self.runs), reversed(levels), strict=True):

@@ -34,8 +34,8 @@ def test_two_adjacent_provinces_make_an_episode_and_its_whole_life() -> None:
         }
     ) == [
         "7 opened 1 AB",  # A on from hour 5, B from hour 6, together in 6 and 7
-        "12 grown 1 ABC",
-        "12 escalated 2 ABC",  # A and B above 200 from hours 9 and 10
+        "12 escalated 2 AB",  # A and B above 200 from hours 9 and 10
+        "12 grown 2 ABC",  # C hears of level 2 at once, and once
         "18 eased 1 ABC",  # below 170 from hour 15: four hours
         "22 closed 0 ABC",  # below 130 from hour 19
     ]
@@ -164,7 +164,7 @@ def test_parts_of_equal_size_the_earlier_onset_keeps_the_name_then_the_lower_cod
 
 def test_parts_that_rejoin_become_one_again() -> None:
     region = airshed("AB BC CD DE")
-    table = {code: "160*30" for code in "ABDE"} | {"C": "160*6 60*8 160*16"}
+    table = dict.fromkeys("ABDE", "160*30") | {"C": "160*6 60*8 160*16"}
     assert story(table, region) == [
         "4 opened 1 ABCDE",
         "10 split 1 ABC-DE",
