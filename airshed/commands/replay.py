@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
+import socket
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -25,7 +27,7 @@ from notifiers.database import connect, upgrade
 from notifiers.planner import plan
 from rules.loading import load_pack
 from rules.model import Pack
-from streams.errors import InputError
+from streams.errors import ConfigurationError, InputError
 from streams.schemas import EpisodeEvent
 from streams.stations import read_stations
 
@@ -85,7 +87,7 @@ def _settings(config: Path | None, out: Path) -> Configuration:
 async def _play(run: replaying.Replay, settings: Configuration, *, send: bool, quiet: bool) -> replaying.Report:
     if not send:
         return await _with_progress(run, quiet=quiet)
-    listener = listening_socket("127.0.0.1", 0)
+    listener = _same_listener(Path(settings.data_dir) / "web-port")
     async with (
         messaging(run.engine, settings, run.clock, public_url=url_of(listener), worker="replay") as notifying,
         serving(notifying.app, listener),
@@ -115,9 +117,19 @@ def _database(out: Path, fingerprint: str, *, fresh: bool, keep_safe: bool) -> s
 
 
 def _forget(out: Path) -> None:
-    for path in (*out.glob(f"{_DATABASE}*"), *out.glob("*.jsonl"), *out.glob("*.csv")):
-        path.unlink()
+    for path in (out / "web-port", *out.glob(f"{_DATABASE}*"), *out.glob("*.jsonl"), *out.glob("*.csv")):
+        path.unlink(missing_ok=True)
     shutil.rmtree(out / "sandbox", ignore_errors=True)
+
+
+def _same_listener(memory: Path) -> socket.socket:
+    """A port for the pages, the same as before an interruption: links in messages that went out must stay the same."""
+    if memory.exists():
+        with contextlib.suppress(ConfigurationError):
+            return listening_socket("127.0.0.1", int(memory.read_text(encoding="ascii")))
+    listener = listening_socket("127.0.0.1", 0)
+    memory.write_text(str(listener.getsockname()[1]), encoding="ascii")
+    return listener
 
 
 async def _with_progress(run: replaying.Replay, *, quiet: bool) -> replaying.Report:
