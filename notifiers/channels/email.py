@@ -15,11 +15,14 @@ import aiohttp
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPException
 
+from notifiers.channels.headers import WirePolicy
 from notifiers.channels.smtp_codes import after_data, before_data
 from notifiers.deliveries import ChannelName
 from notifiers.messages import Absent, Found, IsTaken, Letter, M, ModeGuard, OnData, Receipt, Unknowable
 from streams.clock import Clock, SystemClock, utc
 from streams.errors import PermanentDeliveryError, RetryableDeliveryError
+
+_WIRE = WirePolicy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,7 @@ class EmailChannel(Generic[M]):
             connection.close()  # the conversation stands between RCPT and DATA: nobody may go on with it
             raise
         try:
-            await connection.data(mail.as_bytes(policy=SMTP_POLICY))
+            await connection.data(mail.as_bytes(policy=_WIRE))
         except (TimeoutError, SMTPException, OSError) as error:
             connection.close()
             raise after_data(error) from None

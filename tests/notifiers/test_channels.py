@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from email import message_from_bytes
-from email.policy import SMTP
+from email.header import decode_header, make_header
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, compat32
 from typing import Any
 
 import pytest
 
+from notifiers.channels.headers import WirePolicy
 from notifiers.errors import ChannelDownError
 from notifiers.messages import (
     Absent,
@@ -264,3 +268,19 @@ async def test_an_actual_message_cannot_pass_an_exercise_channel(sandbox: Sandbo
             await channel.send(actual, nothing)  # type: ignore[attr-defined]
         await channel.close()  # type: ignore[attr-defined]
     assert not sandbox.phone.messages
+
+
+def test_a_long_vietnamese_header_is_read_as_it_was_written() -> None:
+    """The library's own folding put spaces into words: "khô ng khí", "HàNội"."""
+    subject = "DIỄN TẬP: Kết thúc đề nghị giảm phát thải – Làng nghề Đúc Đồng Vàng (mô phỏng) (rất xấu)"
+    name = "Trung tâm điều hành chất lượng không khí vùng đồng bằng sông Hồng"
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = Address(name, "canh-bao", "example.org")
+    mail["Subject"] = subject
+    mail.set_content("thử")
+    written = mail.as_bytes(policy=WirePolicy())
+    head = written.split(b"\r\n\r\n")[0]
+    assert max(len(line) for line in head.split(b"\r\n")) <= 76  # RFC 2047, section 2
+    read = message_from_bytes(written, policy=compat32)
+    assert str(make_header(decode_header(read["Subject"]))) == subject
+    assert str(make_header(decode_header(read["From"]))) == f"{name} <canh-bao@example.org>"
