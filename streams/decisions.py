@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import msgspec
 
@@ -15,12 +16,21 @@ from streams.lineage import Episode, Lineage, Part, trace
 from streams.schemas import EpisodeEvent
 from streams.transitions import Scene, stamp
 
+NAME_HOURS = 400 * 24
+"""How long a name is not given again. A province that is on for a season is in the onset of every episode it joins."""
+
 
 class Decisions(msgspec.Struct):
-    """The episodes of one airshed: those that are open, and those that ended not long ago, each oldest first."""
+    """The episodes of one airshed.
+
+    Attributes:
+        open / closed: those that are open, and those that ended not long ago, each oldest first.
+        names: ids that were given, with the hour, epoch seconds.
+    """
 
     open: list[Episode] = []
     closed: list[Episode] = []
+    names: dict[str, int] = {}
 
     def decide(self, scene: Scene, window: Window, pack: str) -> list[EpisodeEvent]:
         """The transitions of one hour, after the window has folded it.
@@ -77,7 +87,7 @@ class Decisions(msgspec.Struct):
         return event
 
     def _breaks_off(self, part: Part, parent: Episode, scene: Scene) -> EpisodeEvent:
-        episode = _new(part, scene, scene.hour_s, parent.pack)
+        episode = self._new(part, scene, scene.hour_s, parent.pack)
         episode.onset_s, episode.parent = parent.onset_s, parent.id
         self.open.append(episode)
         reason = f"no longer connected with {parent.id}. {scene.words(part)}"
@@ -91,7 +101,7 @@ class Decisions(msgspec.Struct):
         episode = self._resumed(part, onset_s, detection.merge_gap_hours)
         resumes = ""
         if episode is None:
-            episode = _new(part, scene, onset_s, pack)
+            episode = self._new(part, scene, onset_s, pack)
         else:
             resumes = f"; it resumes {episode.id}, closed at {stamp(episode.closed_s)}"
             episode.provinces, episode.closed_s = sorted(part), 0
@@ -112,8 +122,22 @@ class Decisions(msgspec.Struct):
         ]
         return max(candidates, key=lambda episode: (episode.closed_s, episode.id), default=None)
 
+    def _new(self, part: Part, scene: Scene, onset_s: int, pack: str) -> Episode:
+        seed = min(part, key=lambda code: (scene.since[code], code))
+        wanted = f"{scene.airshed.code}-{utc(onset_s):%Y%m%dT%H}Z-{seed}"
+        # Late readings can move an onset back to that of an episode that has already been told to its end.
+        names = (wanted if number == 1 else f"{wanted}-{number}" for number in count(1))
+        name = next(name for name in names if name not in self.names)
+        self.names[name] = scene.hour_s
+        return Episode(
+            id=name, onset_s=onset_s, provinces=sorted(part), levels={}, since={}, level=0, peak=0, pack=pack
+        )
+
     def _forget(self, scene: Scene) -> None:
         """A closed episode is of use while it can resume, or while late readings can still correct it."""
+        self.names = {
+            name: hour_s for name, hour_s in self.names.items() if scene.hour_s - hour_s <= NAME_HOURS * HOUR_S
+        }
         hours = scene.airshed.detection.merge_gap_hours + WINDOW_HOURS
         self.closed = [episode for episode in self.closed if scene.hour_s - episode.closed_s <= hours * HOUR_S]
 
@@ -124,12 +148,6 @@ def _together(part: Part, scene: Scene, window: Window) -> bool:
     steady = [code for code in part if window.end[code].on_hours >= detection.together_hours]
     known = [code for code in steady if not window.end[code].unknown]
     return bool(regional(known, scene.neighbours, detection.minimum_provinces))
-
-
-def _new(part: Part, scene: Scene, onset_s: int, pack: str) -> Episode:
-    seed = min(part, key=lambda code: (scene.since[code], code))
-    name = f"{scene.airshed.code}-{utc(onset_s):%Y%m%dT%H}Z-{seed}"
-    return Episode(id=name, onset_s=onset_s, provinces=sorted(part), levels={}, since={}, level=0, peak=0, pack=pack)
 
 
 def _changes(episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[EpisodeEvent]:

@@ -23,7 +23,7 @@ INDICES = (None, 60, 120, 140, 160, 210, 310)
 
 @dataclass(frozen=True)
 class Story:
-    """Hours of five provinces, as runs of the same air, and revisions of earlier hours. Small, so that it shrinks."""
+    """Hours of five provinces, as runs of the same air, and revisions of earlier hours. Small, so that it shrinks quickly."""
 
     runs: dict[str, list[tuple[int | None, int]]]
     revisions: list[tuple[int, str, int, int | None]]  # in which hour, whose, how many hours back, to what

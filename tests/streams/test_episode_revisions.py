@@ -121,3 +121,17 @@ def test_the_window_forgets_nothing_that_matters(after: int) -> None:
     stage.accept([state(region, "A", WINDOW_HOURS + 2, 61, revision=1)])  # forces a refold, changes nothing
     assert told(events + run(stage, hours[after + WINDOW_HOURS :], first=after + WINDOW_HOURS + 1)) == quiet
     assert quiet
+
+
+def test_an_onset_that_moves_into_an_earlier_episode_gets_a_name_of_its_own() -> None:
+    """A and B left the episode, which goes on in D and E. Then it turns out that their air never was clean: they are
+    an episode of their own since the first hour, with the seed and the onset that gave the other one its name."""
+    region = airshed("AB BC CD DE")
+    back = "160*8 60*6 160*10"
+    hours = states(region, {"A": back, "B": back, "C": "160*8 60*16", "D": "160*24", "E": "160*24"})
+    stage = tracker(region)
+    events = run(stage, hours[:16])
+    stage.accept([state(region, code, number, 160, revision=1) for code in "AB" for number in range(9, 15)])
+    events += run(stage, hours[16:], first=17)
+    assert told(events) == ["4 opened 1 ABCDE", "12 eased 1 DE-ABC", "17 opened 1 AB"]
+    assert [event.episode for event in events[1:]] == ["test-20260112T01Z-A", "test-20260112T01Z-A-2"]
