@@ -35,7 +35,7 @@ def demo(
         "demo"
     ),
     seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 2026,
-    speed: Annotated[float, typer.Option(help="Simulated seconds per second; 0 = as fast as possible.")] = 43_200.0,
+    speed: Annotated[float, typer.Option(help="Simulated seconds per second; 0 = as fast as possible.")] = 86_400.0,
     port: Annotated[int, typer.Option(help="Port of /metrics while it runs; 0 = any free one.")] = 0,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON only.")] = False,
