@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from airshed.kafka.limits import RejectionLimits, TooManyRejectedError, Verdict
-from airshed.kafka.runner import StageRunner, Work
+from airshed.kafka.runner import StageRunner, Work, next_offset
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.silence import SilenceWatch
 from airshed.kafka.stages import StageSpec
@@ -70,6 +70,10 @@ class StageAgent:
                 log.warning("source given up", stage=self.spec.name, partition=partition, source=source)
                 metrics.GRACE_EXPIRED.labels(self.spec.name).inc()
                 await self._make_durable(runner, runner.give_up(source))
+
+    def resume_from(self, partition: int) -> int:
+        """Offset of the source at which the state of a partition ends; 0 without state."""
+        return next_offset(self.table.store.slice(partition))
 
     def forget(self) -> None:
         """Partitions are being moved: stages are rebuilt from the table when their next batch comes."""

@@ -141,6 +141,11 @@ class StageRunner:
         work.outgoing += (Outgoing(REJECTED, 0, None, encode(item)) for item in rejected)
 
 
+def next_offset(durable: dict[str, bytes]) -> int:
+    """First offset whose effects are not all in a partition's state."""
+    return int(Journal(durable).get(_NEXT) or 0)
+
+
 def give_up(stage: Stage[Any, Any], source: str) -> Sequence[Any]:
     """Tell a stage that a source is no longer waited for. Stages that wait for nobody need not know."""
     told = getattr(stage, "give_up", None)

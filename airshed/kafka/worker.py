@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import faust
@@ -13,7 +13,7 @@ import structlog
 from airshed.kafka.agents import StageAgent
 from airshed.kafka.settings import KafkaSettings, Security
 from airshed.kafka.stages import StageSpec
-from streams.transport.batches import FetchedBatch
+from streams.transport.batches import FetchedBatch, Partition
 from streams.transport.driver import BatchProducer
 from streams.transport.tables import StateTable
 
@@ -23,10 +23,7 @@ SILENCE_CHECK_S = 1.0
 """How often silent sources are looked for: small against any grace, and costs nothing."""
 
 QUEUED_BATCHES = 16
-"""Fetched batches that may wait for an agent. A batch is up to ``FETCH_BYTES``: more would only use memory."""
-
-FETCH_BYTES = 1_048_576
-"""Most bytes fetched per partition at once: some 7 000 readings, a few milliseconds of work for the index stage."""
+"""Fetched batches that may wait for an agent. A batch is up to ``fetch_bytes``: more would only use memory."""
 
 
 class _Schema(faust.Schema[Any, Any]):
@@ -51,7 +48,7 @@ class Worker:
         self.ready = asyncio.Event()
         self.failure: BaseException | None = None
         self._ended = asyncio.Event()
-        self.app = _application(settings)
+        self.app = _application(settings, self._resume_from)
         self._agents = [self._agent(spec) for spec in specs]
         self._locks = {agent.spec.name: asyncio.Lock() for agent in self._agents}
         self._closing = False
@@ -88,6 +85,10 @@ class Worker:
 
         self.app.agent(topic, name=spec.name, concurrency=1)(take)
         return agent
+
+    def _resume_from(self, partition: Partition) -> int:
+        by_source = {agent.spec.source: agent for agent in self._agents}
+        return by_source[partition.topic].resume_from(partition.number)
 
     def _producer(self) -> BatchProducer:
         return cast(BatchProducer, self.app.producer)
@@ -161,15 +162,21 @@ async def run_worker(settings: KafkaSettings, specs: Sequence[StageSpec], stop: 
     await Worker(settings, specs).run(stop)
 
 
-def _application(settings: KafkaSettings) -> faust.App:
-    return faust.App(
+class _App(faust.App):
+    """A Faust application that knows where its state ends."""
+
+    resume_from: Callable[[Partition], int]
+
+
+def _application(settings: KafkaSettings, resume_from: Callable[[Partition], int]) -> faust.App:
+    app = _App(
         settings.group,
         broker=[f"airshed://{address}" for address in settings.bootstrap],
         broker_credentials=_credentials(settings.security),
         broker_client_id=f"{settings.group}-{settings.worker}",
         consumer_group_instance_id=f"{settings.group}-{settings.worker}",
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=FETCH_BYTES,
+        consumer_max_fetch_size=settings.fetch_bytes,
         broker_session_timeout=settings.session_s,
         broker_heartbeat_interval=min(3.0, settings.session_s / 4),
         broker_commit_interval=settings.commit_s,
@@ -185,6 +192,8 @@ def _application(settings: KafkaSettings) -> faust.App:
         store="memory://",
         processing_guarantee="at_least_once",
     )
+    app.resume_from = resume_from
+    return app
 
 
 def _credentials(security: Security) -> Any:

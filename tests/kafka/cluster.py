@@ -75,7 +75,7 @@ class Installation:
     def __init__(self, settings: KafkaSettings, folder: Path) -> None:
         self.settings = settings
         self._folder = folder
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []
 
     def __enter__(self) -> Installation:
         apply_topics(self.settings)
@@ -84,14 +84,14 @@ class Installation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self._processes:
+        for process in self.processes:
             if process.running:
                 process.kill()
 
     def worker(self, name: str = "one", module: str = "tests.kafka.counting") -> Process:
         """Start a worker."""
         process = Process(self.settings, name, self._folder, module)
-        self._processes.append(process)
+        self.processes.append(process)
         return process
 
     def fill(self, steps: Iterable[int], *, stations: int, per_step: int) -> None:
@@ -110,8 +110,19 @@ class Installation:
         for partition in range(self.settings.partitions):
             producer.send(READINGS, key=MARK_KEY, value=encode(Mark(moment(step), "gateway", 1)), partition=partition)
 
+    def send(self, station: str, number: int) -> None:
+        """One item."""
+        producer = KafkaProducer(bootstrap_servers=self.settings.bootstrap, acks="all")
+        self._send(producer, Item(station, number))
+        producer.flush()
+        producer.close()
+
+    def partition_of(self, station: str) -> int:
+        """Partition of ``readings`` in which a station's items lie."""
+        return partition_of(station, self.settings.partitions)
+
     def _send(self, producer: Any, item: Item) -> None:
-        partition = partition_of(item.station, self.settings.partitions)
+        partition = self.partition_of(item.station)
         producer.send(READINGS, key=item.station.encode(), value=encode(item), partition=partition)
 
     def raw(self, topic: str) -> list[bytes]:
@@ -139,10 +150,18 @@ class Installation:
             items = decoded(self.raw(topic), kind)
             if wanted(items):
                 return items
-            newest = self._processes[-1]
+            newest = self.processes[-1]
             assert newest.running or "failed" not in newest.output, newest.output
             assert time.monotonic() < deadline, f"{len(items)} messages, the last {items[-2:]}; {newest.output}"
             time.sleep(0.1)
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Offsets after the last message."""
+        consumer = KafkaConsumer(bootstrap_servers=self.settings.bootstrap)
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        ends = consumer.end_offsets(partitions)
+        consumer.close()
+        return {part.partition: end for part, end in ends.items() if end}
 
     def committed(self, topic: str) -> dict[int, int]:
         """Offsets the group has committed."""

@@ -35,7 +35,13 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def settings(broker: Broker) -> Iterator[KafkaSettings]:
     """Settings of an installation of its own, its topics created."""
     chosen = KafkaSettings(
-        bootstrap=broker.bootstrap, partitions=3, airshed_partitions=2, group=f"test{next(_numbers)}", session_s=6.0
+        bootstrap=broker.bootstrap,
+        partitions=3,
+        airshed_partitions=2,
+        group=f"test{next(_numbers)}",
+        session_s=6.0,
+        reject_run=500,
+        fetch_bytes=8_192,  # many small batches, so that kills fall between and into them
     )
     delete_topics(chosen)
     yield chosen

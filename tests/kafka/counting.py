@@ -89,7 +89,10 @@ class TotalStage:
         self._state = state
 
     def accept(self, items: Sequence[Tally]) -> Sequence[Total]:
+        decided = self._state.get("=decided", b"").decode()
         for item in items:
+            if item.mark.isoformat() <= decided:
+                continue  # said again by a worker that took over
             self._state[f"{item.mark.isoformat()}|{item.station}"] = msgspec.json.encode(item)
         return []
 
@@ -100,13 +103,15 @@ class TotalStage:
             return []
         done = min(passed)
         said = [self._total(moment) for moment in self._moments() if moment <= done]
+        if said:
+            self._state["=decided"] = done.isoformat().encode()
         return [*said, Mark(done, "total", 1)] if said else []
 
     def give_up(self, source: str) -> Sequence[Total | Mark]:
         return []
 
     def _moments(self) -> list[datetime]:
-        return sorted({datetime.fromisoformat(key.split("|")[0]) for key in self._state if not key.startswith("~")})
+        return sorted({datetime.fromisoformat(key.split("|")[0]) for key in self._state if "|" in key})
 
     def _total(self, moment: datetime) -> Total:
         keys = [key for key in self._state if key.startswith(f"{moment.isoformat()}|")]
@@ -163,7 +168,7 @@ async def _tell_ready(worker: Worker) -> None:
 
 def moment(number: int) -> datetime:
     """Event time of the ``number``-th mark."""
-    return datetime.fromtimestamp(number * 3600, UTC)
+    return datetime.fromtimestamp((number + 1) * 3600, UTC)
 
 
 def main(make: Callable[[KafkaSettings], list[StageSpec]]) -> int:
