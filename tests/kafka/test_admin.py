@@ -37,7 +37,7 @@ def test_another_retention_is_reported_with_the_remedy(settings: KafkaSettings) 
     admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
     admin.create_topics({NOTICES: {"num_partitions": 2, "replication_factor": 1, "configs": configs}})
     admin.close()
-    with pytest.raises(TopicsError, match="notices: retention.ms is 1000, should be -1") as raised:
+    with pytest.raises(TopicsError, match=r"notices: retention\.ms is 1000, should be -1") as raised:
         apply_topics(settings)
     assert f"kafka-configs --alter --topic {NOTICES}" in str(raised.value)
     assert states(settings)[READINGS] is TopicState.MISSING, "nothing is created while something is wrong"
