@@ -76,7 +76,7 @@ def topics_apply(config: Config = _DEFAULT, json: Json = False) -> None:
 
 
 def _show_topics(findings: list[Any], *, json: bool) -> None:
-    rows = [(finding.name, finding.state.value, "; ".join(finding.differences)) for finding in findings]
+    rows = [(finding.topic.name, finding.state.value, "; ".join(finding.differences)) for finding in findings]
     if json:
         _print_json([dict(zip(("topic", "state", "differences"), row, strict=True)) for row in rows])
         return
