@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from pathlib import Path
@@ -11,38 +10,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from airshed.secret import Secret
+from airshed.source_settings import DEFAULT_KIND, KINDS, SourceSettings, problems_of, resolved
 from streams.errors import ConfigurationError, Problem
 
+__all__ = ["Configuration", "Mode", "Secret", "SourceSettings", "load"]
+
 Mode = Literal["exercise", "actual"]
-
-
-class Secret(msgspec.Struct, frozen=True):
-    """A reference to a secret: ``env:NAME`` or ``file:PATH``. The value itself never stands in the configuration."""
-
-    reference: str
-
-    def reveal(self) -> str:
-        """The secret. Raises ``ConfigurationError`` if the variable or the file is missing."""
-        kind, _, where = self.reference.partition(":")
-        if kind == "env" and where in os.environ:
-            return os.environ[where]
-        if kind == "file" and Path(where).is_file():
-            return Path(where).read_text(encoding="utf-8").strip()
-        remedy = f"set the variable {where}" if kind == "env" else f"create the file {where}"
-        raise ConfigurationError([Problem("the secret is not there", field=self.reference, remedy=remedy)])
-
-    def __repr__(self) -> str:
-        return f"Secret({self.reference})"
-
-
-class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A feed. ``directory``: official station files (Circular 10) or tidy files dropped into ``path``."""
-
-    name: str
-    kind: Literal["directory"] = "directory"
-    path: str
-    zone: str = "Asia/Ho_Chi_Minh"
-    poll_s: float = 5.0
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -189,6 +163,8 @@ def _converted(struct: type[Any], data: dict[str, Any], prefix: str, problems: l
 
 
 def _value(hint: Any, value: Any, path: str, problems: list[Problem]) -> Any:
+    if hint == list[SourceSettings] and isinstance(value, list):
+        return [_source(entry, f"{path}[{n}]", problems) for n, entry in enumerate(value)]
     arms = [arm for arm in get_args(hint) if arm is not type(None)] if type(None) in get_args(hint) else [hint]
     if Secret in arms:
         return _secret(value, path, problems)
@@ -202,6 +178,17 @@ def _value(hint: Any, value: Any, path: str, problems: list[Problem]) -> Any:
     except msgspec.ValidationError as error:
         problems.append(Problem(str(error), field=path, remedy="see docs/configuration.md"))
         return None
+
+
+def _source(entry: Any, path: str, problems: list[Problem]) -> Any:
+    """A feed by its kind."""
+    kind = entry.get("kind", DEFAULT_KIND) if isinstance(entry, dict) else None
+    if kind in KINDS:
+        return _converted(KINDS[kind], entry, f"{path}.", problems)
+    near = difflib.get_close_matches(str(kind), KINDS, n=1)
+    remedy = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(KINDS)}"
+    problems.append(Problem(f"unknown kind {kind!r}", field=f"{path}.kind", remedy=remedy))
+    return None
 
 
 def _is_struct(hint: Any) -> bool:
@@ -228,7 +215,7 @@ def _resolved(settings: Configuration, base: Path) -> Configuration:
     changes: dict[str, Any] = {
         name: str(base / value) for name in _PATH_FIELDS if (value := getattr(settings, name)) is not None
     }
-    changes["sources"] = [msgspec.structs.replace(s, path=str(base / s.path)) for s in settings.sources]
+    changes["sources"] = [resolved(source, base) for source in settings.sources]
     if settings.pack.endswith((".yaml", ".yml")):
         changes["pack"] = str(base / settings.pack)
     return msgspec.structs.replace(settings, **changes)
@@ -242,9 +229,7 @@ def _contradictions(settings: Configuration) -> list[Problem]:
         value = getattr(settings, name)
         if value is not None and not Path(value).is_file():
             problems.append(Problem(f"no file {value}", field=name, remedy="name the registry file or leave it out"))
-    for n, source in enumerate(settings.sources):
-        if not Path(source.path).is_dir():
-            problems.append(Problem(f"no folder {source.path}", field=f"sources[{n}].path", remedy="create it"))
+    problems += problems_of(settings.sources)
     if settings.mode == "actual":
         problems += _missing_for_actual(settings)
     return problems
@@ -271,17 +256,25 @@ def _placed(problem: Problem, path: Path, text: str) -> Problem:
 
 
 def _line_of(field: str, text: str) -> int:
-    """Line of a key in a TOML text (``sources[1].path``), 0 if it is not written there."""
-    *tables, key = re.sub(r"\[\d+\]", "", field).split(".")
-    wanted_header = ".".join(tables)
-    wanted_nth = int(match.group(1)) if (match := re.search(r"\[(\d+)\]", field)) else 0
-    header = ""
-    nth: dict[str, int] = {}
+    """Line of a key in a TOML text (``sources[1].accounts[0].password``), 0 if it is not written there."""
+    *tables, key = field.split(".")
+    wanted = [table if table.endswith("]") else f"{table}[0]" for table in tables]
+    here: list[str] = []
+    counts: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        if match := re.match(r"\s*\[\[?\s*([\w.]+)\s*\]\]?", line):
-            header = match.group(1)
-            nth[header] = nth.get(header, -1) + 1
-        here = header == wanted_header and nth.get(header, 0) == wanted_nth
-        if here and re.match(rf"\s*{re.escape(key)}\s*=", line):
+        if match := re.match(r"\s*(\[\[?)\s*([\w.-]+)\s*\]\]?", line):
+            here = _header(match[2].split("."), is_list=match[1] == "[[", counts=counts)
+        if here == wanted and re.match(rf"\s*{re.escape(key)}\s*=", line):
             return number
     return 0
+
+
+def _header(names: list[str], *, is_list: bool, counts: dict[str, int]) -> list[str]:
+    """The tables a header names, each with its position in its list (``counts`` remembers how many there were)."""
+    path: list[str] = []
+    for depth, name in enumerate(names, start=1):
+        whole = ".".join([*path, name])
+        if depth == len(names) and is_list:
+            counts[whole] = counts.get(whole, -1) + 1
+        path.append(f"{name}[{counts.get(whole, 0)}]")
+    return path

@@ -50,9 +50,9 @@ def health_routes(health: Health) -> list[Any]:
     return [metrics, livez, readyz]
 
 
-def health_app(health: Health) -> Litestar:
-    """An application with nothing but the health routes, for services without pages."""
-    return Litestar(route_handlers=health_routes(health), openapi_config=None)
+def health_app(health: Health, routes: Sequence[Any] = ()) -> Litestar:
+    """An application with the health routes and little else, for services without pages."""
+    return Litestar(route_handlers=[*health_routes(health), *routes], openapi_config=None, logging_config=None)
 
 
 class _QuietServer(uvicorn.Server):

@@ -4,6 +4,9 @@ AirshedError
 ├── InputError            something that came in from outside cannot be used
 │   ├── ReadingError      one reading or one line of a station file
 │   └── RegistryError     a row of a stations, facilities or subscribers file
+├── FeedError             a source could not be asked
+│   ├── UnreachableFeedError      no answer, or one that passes: trying again may help
+│   └── RefusedFeedError          the other side will not have us: somebody must change something
 ├── ConfigurationError    airshed.toml or an environment variable
 ├── PackError             a rule pack; refused whole
 └── DeliveryError         a provider would not take a message
@@ -48,6 +51,30 @@ class ReadingError(InputError):
 
 class RegistryError(InputError):
     """A row of a registry file cannot be used."""
+
+
+class FeedError(AirshedError):
+    """A source could not be asked for its readings.
+
+    ``reason`` is a short machine-readable code, ``remedy`` what to do about it, ``wait_s`` how long the other side
+    asked us to stay away (0 = it did not say).
+    """
+
+    def __init__(self, message: str, *, reason: str, remedy: str = "", wait_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.remedy = remedy
+        self.wait_s = wait_s
+
+
+class UnreachableFeedError(FeedError):
+    """No answer, too late, or "later, please"."""
+
+    retriable = True
+
+
+class RefusedFeedError(FeedError):
+    """The login, the key, the certificate or the address is at fault; it is tried again, seldom."""
 
 
 class Problem(InputError):  # noqa: N818 - one finding; the error is the collection

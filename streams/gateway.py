@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,7 +167,7 @@ async def live(
     hold_s: float = HOLD_S,
     name: str = "gateway",
     of: int = 1,
-) -> AsyncIterator[Arrival | Mark]:
+) -> AsyncGenerator[Arrival | Mark]:
     """Everything the sources hand over, as it comes, with a mark every ``mark_every_s``. Runs until closed.
 
     A mark says what the slowest source has handed over, but is never more than ``hold_s`` behind the clock. The
@@ -210,7 +210,7 @@ def _checked(arrival: Arrival, registry: StationRegistry, now_s: float) -> Arriv
     if not ahead:
         return arrival
     checked = Loaded(batch, loaded.rejected + ahead, loaded.unused, loaded.notes)
-    return Arrival(arrival.source, arrival.place, checked, arrival.acknowledge)
+    return replace(arrival, loaded=checked)
 
 
 async def _tick(

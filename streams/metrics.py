@@ -60,6 +60,25 @@ SOURCE_LAST_SUCCESS = _gauge(
     "Older than an hour: call the agency that runs the feed; its provinces will become unknown.",
     "source",
 )
+SOURCE_SILENT = _gauge(
+    "airshed_source_silent",
+    "1 while a source has given no readings for longer than its `silent_after_s`, else 0.",
+    "1: look for `source silent` in the log, which names the last success and the last failure; call the agency.",
+    "source",
+)
+SOURCE_FAILURES = _counter(
+    "airshed_source_failures_total",
+    "Looks at a source that failed, by reason (unreachable, timeout, login, host-key, rate-limit, http-500 …).",
+    "login, host-key, key: mend the configuration; the others pass, or the agency's server is down.",
+    "source",
+    "reason",
+)
+PUSHES = _counter(
+    "airshed_pushes_total",
+    "Requests to POST /api/readings by answer (taken, bad-json, unknown-key, too-large, too-often, busy …).",
+    "unknown-key rising: somebody guesses, or an agency uses a key that was withdrawn; too-often: talk to the agency.",
+    "outcome",
+)
 EVENT_TIME = _gauge(
     "airshed_event_time_seconds",
     "Event time that a stage has decided up to, UTC epoch seconds.",

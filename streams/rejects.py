@@ -31,6 +31,8 @@ class Reason(StrEnum):
     TRUNCATED_FILE = "truncated-file"
     """A file ends before its end; what came before it was used."""
     UNKNOWN_STATION = "unknown-station"
+    NOT_YOUR_STATION = "not-your-station"
+    """The sender may not write this station."""
     UNKNOWN_POLLUTANT = "unknown-pollutant"
     UNKNOWN_UNIT = "unknown-unit"
     BAD_VALUE = "bad-value"

@@ -19,10 +19,11 @@ from airshed.kafka.pipeline import stage_specs
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.worker import Worker
 from airshed.local import store
-from airshed.local.live import database_of, database_problem, memory_of, sources_of, until
+from airshed.local.live import database_of, database_problem, until
 from airshed.messaging import import_registries, keys_of, messaging
 from airshed.replaying import load_readings
 from airshed.service import Health, health_app, health_routes, listening_socket, serving
+from airshed.sources import Feeds, memory_of
 from console.app import ConsoleSettings, create_app
 from notifiers.database import notices, reading
 from notifiers.sandbox.server import AUTH_TOKEN
@@ -53,10 +54,12 @@ def kafka_settings(settings: Configuration, worker: str | None = None) -> KafkaS
 
 
 @contextlib.asynccontextmanager
-async def _healthy(settings: Configuration, port: int | None, health: Health) -> AsyncIterator[None]:
-    """Serve the health routes while the block runs; every service of a machine needs a port of its own."""
+async def _healthy(
+    settings: Configuration, port: int | None, health: Health, routes: Sequence[Any] = ()
+) -> AsyncIterator[None]:
+    """Serve the health routes (and others) while the block runs; every service of a machine needs its own port."""
     web = settings.web
-    async with serving(health_app(health), listening_socket(web.host, web.port if port is None else port)):
+    async with serving(health_app(health, routes), listening_socket(web.host, web.port if port is None else port)):
         yield
 
 
@@ -67,12 +70,12 @@ async def ingest(settings: Configuration, stop: asyncio.Event, *, port: int | No
     store.metadata.create_all(engine)
     with engine.connect() as connection:
         memory = {memory_of(s): store.StageState(memory_of(s), connection) for s in settings.sources}
-    sources = sources_of(settings.sources, registry, dict(memory), clock)
+    feeds = Feeds(settings.sources, registry, memory, clock)
     gateway = settings.gateway
-    feed = live(sources, registry, clock, mark_every_s=gateway.mark_every_s, name=gateway.name, of=gateway.of)
+    feed = live(feeds.sources, registry, clock, mark_every_s=gateway.mark_every_s, name=gateway.name, of=gateway.of)
     health = Health({"database": lambda: database_problem(engine)})
     async with (
-        _healthy(settings, port, health),
+        _healthy(settings, port, health, feeds.routes),
         Ingest(kafka_settings(settings), registry) as out,
         contextlib.aclosing(feed),
     ):
@@ -83,6 +86,7 @@ async def ingest(settings: Configuration, stop: asyncio.Event, *, port: int | No
                 with engine.begin() as connection:
                     for state in memory.values():
                         state.flush(connection)
+                item.durable()
         return out.done
 
 

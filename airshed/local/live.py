@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
 import structlog
 
-from airshed.configuration import Configuration, SourceSettings
+from airshed.configuration import Configuration
 from airshed.local.runtime import LocalRuntime
 from airshed.messaging import import_registries, messaging
 from airshed.service import Health, health_routes, listening_socket, serving, stop_on_signals
+from airshed.sources import Feeds, memory_of
 from notifiers.database import connect, reading, upgrade
 from notifiers.planner import plan
 from rules.loading import load_pack
@@ -24,38 +25,13 @@ from streams.clock import Clock, SystemClock, epoch_s
 from streams.gateway import live
 from streams.schemas import Mark
 from streams.sources.arrivals import Arrival
-from streams.sources.directory import StationDirectory
-from streams.sources.files import FileReader
-from streams.stage import State
-from streams.stations import StationRegistry, read_stations
+from streams.stations import read_stations
 
 Item = TypeVar("Item")
 
 _log = structlog.get_logger()
 _SILENT_MARKS = 3
 """A gateway that missed this many of its own marks is stuck, not slow."""
-
-
-def sources_of(
-    settings: Sequence[SourceSettings], registry: StationRegistry, memory: dict[str, State], clock: Clock
-) -> list[StationDirectory]:
-    """The configured feeds; each remembers in ``memory`` what it has handed over."""
-    return [
-        StationDirectory(
-            Path(source.path),
-            FileReader(registry=registry, source=source.name),
-            memory[memory_of(source)],
-            clock,
-            poll_s=source.poll_s,
-            name=source.name,
-        )
-        for source in settings
-    ]
-
-
-def memory_of(source: SourceSettings) -> str:
-    """Name of the state in which a source remembers what it has handed over."""
-    return f"source:{source.name}"
 
 
 class Live:
@@ -79,6 +55,8 @@ class Live:
         web = self._settings.web
         listener = listening_socket(web.host, web.port)
         routes = health_routes(Health({"database": lambda: database_problem(engine), "gateway": self._gateway_problem}))
+        runtime, feeds = self._way_in(engine)
+        routes += feeds.routes
         async with (
             messaging(
                 engine, self._settings, self._clock, public_url=web.public_url, worker="up", extra_routes=routes
@@ -89,7 +67,7 @@ class Live:
             _log.info("up", pack=self._pack.reference, stations=len(self._registry), web=web.public_url)
             async with asyncio.TaskGroup() as group:
                 group.create_task(notifying.dispatcher.run(stop))
-                group.create_task(self._feed(engine, stop))
+                group.create_task(self._feed(runtime, feeds, stop))
         _log.info("stopped")
 
     def _recipient_files(self) -> tuple[Path | None, Path | None]:
@@ -97,16 +75,24 @@ class Live:
         subscribers, facilities = (Path(value) if value else None for value in given)
         return subscribers, facilities
 
-    async def _feed(self, engine: sa.Engine, stop: asyncio.Event) -> None:
+    def _way_in(self, engine: sa.Engine) -> tuple[LocalRuntime, Feeds]:
+        """The stages, and the sources, which remember in the same database."""
         settings = self._settings
         names = [memory_of(source) for source in settings.sources]
         runtime = LocalRuntime(
             engine, self._pack, self._registry, mode=settings.mode, plan=plan, extra_states=names, provisional=True
         )
-        sources = sources_of(settings.sources, self._registry, dict(runtime.states), self._clock)
-        gateway = settings.gateway
+        return runtime, Feeds(settings.sources, self._registry, runtime.states, self._clock)
+
+    async def _feed(self, runtime: LocalRuntime, feeds: Feeds, stop: asyncio.Event) -> None:
+        gateway = self._settings.gateway
         feed = live(
-            sources, self._registry, self._clock, mark_every_s=gateway.mark_every_s, name=gateway.name, of=gateway.of
+            feeds.sources,
+            self._registry,
+            self._clock,
+            mark_every_s=gateway.mark_every_s,
+            name=gateway.name,
+            of=gateway.of,
         )
         async with contextlib.aclosing(feed):
             async for item in until(feed, stop):
@@ -114,9 +100,8 @@ class Live:
 
     def _take(self, runtime: LocalRuntime, item: Arrival | Mark) -> None:
         if isinstance(item, Mark):
-            outcome = runtime.take(mark=item)
+            outcome = runtime.take(mark=item, now_s=self._clock.now_s())
             self._latest_mark_s = epoch_s(item.time)
-            metrics.EVENT_TIME_LAG.labels("gateway").set(self._clock.now_s() - self._latest_mark_s)
             for event in outcome.episodes:
                 _log.info("episode", episode=event.episode, kind=event.kind, level=event.level_name)
             for notice in outcome.notices:
@@ -125,6 +110,9 @@ class Live:
         # What the source remembers lies in the same database and is written in the same transaction.
         item.acknowledge()
         runtime.take([item.loaded.batch] if len(item.loaded.batch) else [], rejected=item.loaded.rejected)
+        item.durable()
+        for note in item.loaded.notes:
+            _log.warning("doubt", source=item.source, note=note)
         for refusal in item.loaded.rejected:
             _log.warning("rejected", reason=refusal.reason, place=refusal.place, message=refusal.message)
 

@@ -30,14 +30,17 @@ def _nothing_to_remember() -> None: ...
 class Arrival:
     """Something a live source hands over.
 
-    The receiver calls ``acknowledge`` when readings and rejections are durable; until then the source, started
-    anew, would hand them over again. It may be called from the thread that iterates the source only.
+    The receiver calls ``acknowledge`` when readings and rejections are durable, or just before they become so in the
+    same transaction as the source's state; until then the source, started anew, would hand them over again. When the
+    transaction has been committed it calls ``durable``: a sender who waits for that is told only now. Both may be
+    called from the thread that iterates the source only.
     """
 
     source: str
     place: str
     loaded: Loaded
     acknowledge: Callable[[], None] = _nothing_to_remember
+    durable: Callable[[], None] = _nothing_to_remember
 
 
 class Source(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from zoneinfo import ZoneInfo
@@ -11,18 +10,28 @@ from streams.batches import ReadingBatch
 from streams.errors import InputError, ReadingError
 from streams.rejects import Reason, rejected
 from streams.schemas import Rejected
-from streams.sources import circular10
+from streams.sources import airnow, circular10, cnemc, openaq, readings_json, sensor_community
 from streams.sources.arrivals import Loaded
-from streams.sources.lines import as_utf8, unpack
-from streams.sources.names import StationNames, split_name
+from streams.sources.detection import Kind, kind_of
+from streams.sources.lines import unpack
+from streams.sources.names import Names, StationNames, split_name
+from streams.sources.rows import Feed
 from streams.sources.tidy import PARQUET_MAGIC, parse_tidy
 from streams.stations import StationRegistry
 from streams.wire import concatenate, to_batch
 
-_TIDY_COLUMNS = {"time", "station_id", "station", "pollutant", "value", "unit"}
-
 MOST_FILE_BYTES = 1024**3
 """Larger files are archives to be split; reading one whole would take several gigabytes of memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prefixes:
+    """What the registry puts before the station codes of each public feed."""
+
+    openaq: str = openaq.PREFIX
+    airnow: str = airnow.PREFIX
+    sensor_community: str = sensor_community.PREFIX
+    cnemc: str = cnemc.PREFIX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +41,17 @@ class FileReader:
     Attributes:
         names: finds the station of a station file; ``None``: by registry codes only.
         period_s, stamp: see :class:`streams.sources.circular10.Layout`.
+        cnemc_stamp: see :mod:`streams.sources.cnemc`.
     """
 
     registry: StationRegistry
-    names: StationNames | None = None
+    names: Names | None = None
     period_s: int = circular10.CYCLE_S
     stamp: circular10.Stamp = "end"
+    cnemc_stamp: cnemc.Stamp = "end"
+    prefixes: Prefixes = Prefixes()
     source: str = "files"
-    _known: StationNames = field(init=False, repr=False)
+    _known: Names = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_known", self.names or StationNames(self.registry))
@@ -60,21 +72,51 @@ class FileReader:
         error.place = error.place or str(path)
         return Loaded(ReadingBatch.empty(), [rejected(reason, error, data, self.source)], 0)
 
-    def zone_of(self, path: PurePath) -> ZoneInfo | None:
-        """Zone of the station that a file belongs to, ``None`` where no station is known for it."""
+    def station_of(self, path: PurePath) -> str | None:
+        """Code of the station that a file belongs to by its name, ``None`` where no station is known for it."""
         try:
-            code = self._known.station_of(path)
+            return self._known.station_of(path)
         except ReadingError:
             return None
-        return ZoneInfo(self.registry.stations[self.registry.row(code)].zone)
+
+    def zone_of(self, path: PurePath) -> ZoneInfo | None:
+        """Zone of the station that a file belongs to, ``None`` where no station is known for it."""
+        code = self.station_of(path)
+        return ZoneInfo(self.registry.stations[self.registry.row(code)].zone) if code else None
 
     def _load(self, data: bytes, path: PurePath) -> Loaded:
         if data.startswith(PARQUET_MAGIC):
             return parse_tidy(data, self.registry, str(path), self.source)
-        text = unpack(data, str(path)).data
-        if is_tidy_text(text):
+        unpacked = unpack(data, str(path))
+        kind = kind_of(unpacked.data)
+        if kind is Kind.TIDY:
             return parse_tidy(data, self.registry, str(path), self.source)
+        if kind is Kind.OPENAQ_ARCHIVE:
+            return openaq.parse_archive(data, self._feed(path, self.prefixes.openaq))
+        loaded = self._of_kind(kind, unpacked.data, path)
+        if unpacked.problem is not None:
+            loaded.rejected.append(rejected(Reason.TRUNCATED_FILE, unpacked.problem, b"", self.source))
+        return loaded
+
+    def _of_kind(self, kind: Kind, text: bytes, path: PurePath) -> Loaded:
+        """Formats that know nothing of compression."""
+        prefixes = self.prefixes
+        if kind is Kind.CNEMC:
+            return cnemc.parse(text, self._feed(path, prefixes.cnemc), self.cnemc_stamp)
+        if kind is Kind.HOURLY_DATA:
+            return airnow.parse_hourly_data(text, self._feed(path, prefixes.airnow))
+        if kind is Kind.OBSERVATIONS:
+            return airnow.parse_observations(text, self._feed(path, prefixes.airnow))
+        if kind is Kind.SENSOR_COMMUNITY:
+            return sensor_community.parse(text, self._feed(path, prefixes.sensor_community))
+        if kind is Kind.OPENAQ_PAGE:
+            return openaq.parse_page(text, self._feed(path, prefixes.openaq), self._known.station_of(path)).loaded
+        if kind is Kind.READINGS_JSON:
+            return readings_json.parse(text, self._feed(path, ""))
         return self._station_file(text, path)
+
+    def _feed(self, path: PurePath, prefix: str) -> Feed:
+        return Feed(registry=self.registry, prefix=prefix, place=str(path), source=self.source)
 
     def _station_file(self, data: bytes, path: PurePath) -> Loaded:
         try:
@@ -88,12 +130,6 @@ class FileReader:
         file = circular10.parse(data, layout, split_name(path)[1])
         coded = to_batch(file.readings, self.registry, lambda _: str(path))
         return Loaded(coded.batch, file.rejected + coded.rejected, file.unused + coded.unused, file.notes)
-
-
-def is_tidy_text(data: bytes) -> bool:
-    """Whether the first line names columns of a tidy file; two are enough, the parser says which are missing."""
-    head = as_utf8(data[:4096]).split(b"\n", 1)[0].decode(errors="replace").casefold()
-    return len(_TIDY_COLUMNS & {name.strip(' "\r') for name in re.split("[,;\t]", head)}) >= 2
 
 
 def load_path(path: Path, reader: FileReader) -> Loaded:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import PurePath
+from typing import Protocol
 
 from streams.errors import ReadingError
 from streams.sources.circular10 import local_time
@@ -32,6 +33,26 @@ def split_name(path: PurePath) -> tuple[str, datetime | None]:
             if time is not None:
                 return parts["prefix"], time
     return stem, None
+
+
+class Names(Protocol):
+    """Says which station a file belongs to."""
+
+    def station_of(self, path: PurePath) -> str:
+        """The station code. Raises ``ReadingError`` where there is none to be found."""
+        ...
+
+
+class OneStation:
+    """Every file belongs to one station, whatever it is called: for accounts that a station has to itself."""
+
+    def __init__(self, registry: StationRegistry, code: str) -> None:
+        if registry.row(code) < 0:
+            raise ReadingError(f"station {code!r} is not registered", field="station", remedy="add it to the registry")
+        self._code = code
+
+    def station_of(self, path: PurePath) -> str:
+        return self._code
 
 
 class StationNames:

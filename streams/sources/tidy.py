@@ -8,8 +8,10 @@ unless it cannot be used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -34,6 +36,26 @@ _NO_PERIOD = -1
 """Stands for a period that is not a whole number; refused with every other impossible one."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """How a feed's files differ from tidy files.
+
+    Attributes:
+        columns: our name of a column -> the feed's, where it is another.
+        prefix: what the registry puts before the feed's station codes.
+        negative_is_missing: negative values stand for no value.
+        strangers: what becomes of stations that are not registered; public feeds are full of them.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    prefix: str = ""
+    negative_is_missing: bool = False
+    strangers: Literal["refused", "unused"] = "refused"
+
+
+TIDY = Dialect()
+
+
 def read_tidy(path: Path, registry: StationRegistry) -> Loaded:
     """Read a file; its content decides what it is.
 
@@ -49,17 +71,19 @@ def read_tidy(path: Path, registry: StationRegistry) -> Loaded:
     return parse_tidy(data, registry, str(path))
 
 
-def parse_tidy(data: bytes, registry: StationRegistry, place: str, source: str = "tidy") -> Loaded:
+def parse_tidy(
+    data: bytes, registry: StationRegistry, place: str, source: str = "tidy", dialect: Dialect = TIDY
+) -> Loaded:
     """Read the bytes of a file. ``place`` is its name, for messages.
 
     Raises:
         InputError: when the bytes are damaged, or columns are missing.
     """
     if data.startswith(PARQUET_MAGIC):
-        return _Rows(registry, place, source).of_parquet(data)
+        return _Rows(registry, place, source, dialect).of_parquet(data)
     unpacked = unpack(data, place)
     lines = split_lines(as_utf8(_whole_lines(unpacked.data) if unpacked.problem else unpacked.data))
-    file = _Rows(registry, place, source).of_lines(lines)
+    file = _Rows(registry, place, source, dialect).of_lines(lines)
     if unpacked.problem is not None:
         file.rejected.append(rejected(Reason.TRUNCATED_FILE, unpacked.problem, b"", source))
     return file
@@ -73,13 +97,14 @@ def _whole_lines(text: bytes) -> bytes:
 class _Rows:
     """Turns the rows of one file into a batch and rejections."""
 
-    def __init__(self, registry: StationRegistry, place: str, source: str) -> None:
+    def __init__(self, registry: StationRegistry, place: str, source: str, dialect: Dialect) -> None:
         self._tables: Tables = tables(registry)
         self._place = place
         self._source = source
+        self._dialect = dialect
 
     def of_lines(self, lines: Lines) -> Loaded:
-        names = _column_names(lines.header, self._place)
+        names = _column_names(lines.header, self._place, self._dialect)
         plain = _read_plain(lines, names)
         raw_lines: list[bytes] = []
 
@@ -131,7 +156,7 @@ class _Rows:
                 place=self._place,
                 remedy="fetch it again",
             ) from None
-        names = _column_names(frame.columns, self._place)
+        names = _column_names(frame.columns, self._place, self._dialect)
         frame = frame.select([pl.col(column).alias(name) for name, column in names.items()])
         return self._of_frame(
             _as_texts(frame, self._place),
@@ -142,6 +167,9 @@ class _Rows:
     def _of_frame(self, frame: pl.DataFrame, place: Callable[[int], str], raw: Callable[[int], bytes]) -> Loaded:
         columns = self._coded(frame)
         problems, unused = columns.problems(), columns.unused()
+        if self._dialect.strangers == "unused":
+            unused |= columns.station < 0
+            problems[unused] = 0
         refused = []
         for row in np.flatnonzero(problems).tolist():
             reason = PROBLEMS[problems[row]]
@@ -153,33 +181,40 @@ class _Rows:
         return Loaded(batch, refused, int(unused.sum()))
 
     def _coded(self, frame: pl.DataFrame) -> CodedColumns:
-        look_up = self._tables
+        look_up, prefix = self._tables, self._dialect.prefix
+        value = _values(frame["value"])
+        if self._dialect.negative_is_missing:
+            value[value < 0] = np.nan
         return CodedColumns(
-            station=_codes(frame["station"], look_up.stations.__getitem__),
+            station=_codes(frame["station"], lambda text: look_up.stations[prefix + text]),
             combination=_pair_codes(frame, look_up.combinations.codes.__getitem__),
             time_s=_codes(frame["time"], look_up.times.__getitem__),
             period_s=_periods(frame),
-            value=_values(frame["value"]),
+            value=value,
             status=_codes(frame["status"], lambda text: STATUS_CODES[text or "measuring"])
             if "status" in frame.columns
             else np.zeros(len(frame), np.int64),
         )
 
 
-def _column_names(found: list[str], place: str) -> dict[str, str]:
+def _column_names(found: list[str], place: str, dialect: Dialect) -> dict[str, str]:
     """Our name of each column we need -> its name in the file."""
     by_plain = {name.strip().casefold(): name for name in found}
-    station = next((name for name in _STATION_NAMES if name in by_plain), None)
-    missing = [name for name in REQUIRED if name != "station" and name not in by_plain]
+    theirs = dialect.columns.get
+    stations = [theirs("station", "")] if theirs("station") else _STATION_NAMES
+    station = next((name for name in stations if name in by_plain), None)
+    wanted = {name: theirs(name, name) for name in (*REQUIRED, *_OPTIONAL) if name != "station"}
+    missing = [wanted[name] for name in REQUIRED if name != "station" and wanted[name] not in by_plain]
     if station is None:
-        missing.append(" or ".join(_STATION_NAMES))
+        missing.append(" or ".join(stations))
     if missing or station is None:
+        expected = ",".join([theirs(name, name) for name in REQUIRED])
         raise RegistryError(
             f"columns missing: {', '.join(missing)}; found: {', '.join(found)[:300] or 'none'}",
             place=place,
-            remedy=f"the first line names the columns: {','.join(REQUIRED)}, optional {','.join(_OPTIONAL)}",
+            remedy=f"the first line names the columns: {expected}, optional {','.join(_OPTIONAL)}",
         )
-    names = {name: by_plain[name] for name in (*REQUIRED, *_OPTIONAL) if name in by_plain and name != "station"}
+    names = {name: by_plain[column] for name, column in wanted.items() if column in by_plain}
     return {**names, "station": by_plain[station]}
 
 

@@ -82,3 +82,56 @@ def test_a_secret_is_read_from_where_it_is_kept(tmp_path: Path, monkeypatch: pyt
     assert Secret(f"file:{tmp_path}/token").reveal() == "from-the-file"
     with pytest.raises(ConfigurationError, match="set the variable AIRSHED_NOT_SET"):
         Secret("env:AIRSHED_NOT_SET").reveal()
+
+
+SOURCES = """
+[[sources]]
+name = "drop"
+path = "."
+[[sources]]
+name = "drop"
+kind = "sftp"
+host = "h.example.invalid"
+host_key = "AAAA"
+[[sources.accounts]]
+username = "a"
+password = "plainly"
+[[sources]]
+name = "c"
+kind = "ftp"
+host = "h.example.invalid"
+[[sources.accounts]]
+username = "a"
+password = "env:A"
+[[sources.accounts]]
+username = "b"
+pasword = "env:B"
+[[sources]]
+name = "d"
+kind = "openak"
+"""
+
+
+def test_every_kind_of_source_is_checked_and_named_by_its_line(tmp_path: Path) -> None:
+    found = problems_of(written(tmp_path, SOURCES))
+    at = f"{tmp_path}/airshed.toml"
+    assert any(p.startswith(f"{at}:12: sources[1].accounts[0].password: a secret may not") for p in found)
+    assert any(p.startswith(f"{at}:22: sources[2].accounts[1].pasword: unknown key") for p in found)
+    assert any(p.startswith(f"{at}:25: sources[3].kind: unknown kind 'openak'") and "'openaq'" in p for p in found)
+    assert not any("plainly" in p for p in found)
+
+
+def test_sources_that_are_well_formed_and_still_wrong(tmp_path: Path) -> None:
+    text = SOURCES.replace('"plainly"', '"env:A"').replace("pasword", "folder").replace("openak", "push")
+    found = problems_of(written(tmp_path, text.replace('"push"', '"airnow"\npoll_s = 1')))
+    fields = {p.split(": ")[1] for p in found}
+    assert fields == {"sources[1].name", "sources[1].host_key", "sources[2].accounts", "sources[3].poll_s"}
+
+
+def test_the_example_can_be_read(tmp_path: Path) -> None:
+    for name in ("stations.csv", "subscribers.csv", "facilities.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "incoming").mkdir()
+    path = tmp_path / "airshed.toml"
+    path.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    assert [source.kind for source in load(path).sources] == ["directory", "push", "sftp", "openaq"]
