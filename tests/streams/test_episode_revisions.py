@@ -82,16 +82,19 @@ def test_a_revision_that_moves_no_level_says_nothing() -> None:
     assert told(with_late({"A": "160*12", "B": "160*12"}, 8, late("A", range(1, 9), 175))) == ["4 opened 1 AB"]
 
 
-def test_a_correction_is_said_once_and_decisions_go_on_from_it() -> None:
+@pytest.mark.parametrize("lead", [0, WINDOW_HOURS + 9])
+def test_a_correction_is_said_once_and_decisions_go_on_from_it(lead: int) -> None:
+    """Also when the window is full, so that its start moves over the hours before the correction."""
     region = airshed()
-    hours = states(region, {"A": "160*8 90*6 60*6", "B": "160*20"})
+    clean = f"60*{lead} " if lead else ""
+    hours = states(region, {"A": clean + "160*8 90*6 60*6", "B": clean + "160*20"})
     stage = tracker(region)
-    events = run(stage, hours[:7])
-    stage.accept(late("A", range(1, 7), 140))
-    events += run(stage, hours[7:9], first=8)
-    stage.accept([state(region, "B", 8, 165, revision=1)])  # another revision, of no consequence, in between
-    events += run(stage, hours[9:], first=10)
-    assert told(events) == ["4 opened 1 AB", "8 revised 1 AB", "12 closed 0 AB"]
+    events = run(stage, hours[: lead + 7])
+    stage.accept(late("A", range(lead + 1, lead + 7), 140))
+    events += run(stage, hours[lead + 7 : lead + 9], first=lead + 8)
+    stage.accept([state(region, "B", lead + 8, 165, revision=1)])  # of no consequence, but all is counted again
+    events += run(stage, hours[lead + 9 :], first=lead + 10)
+    assert told(events) == [f"{lead + 4} opened 1 AB", f"{lead + 8} revised 1 AB", f"{lead + 12} closed 0 AB"]
 
 
 def test_a_closed_episode_is_corrected_by_a_record() -> None:

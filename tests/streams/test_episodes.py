@@ -10,6 +10,7 @@ import pytest
 
 from streams.airsheds import Detection
 from streams.episodes import EpisodeTracker
+from streams.provinces import province_state
 from streams.schemas import EpisodeEvent, Mark
 from tests.streams.province_hours import (
     airshed,
@@ -61,6 +62,7 @@ def test_the_last_but_one_province_ends_it() -> None:
         ("one hour together is not two", {"A": "180*4 60*8", "B": "60*5 180*3 60*4"}),
         ("swinging around the threshold", {"A": "155 145 " * 20, "B": "155 145 " * 20}),
         ("everything unknown", {"A": "?*40", "B": "?*40"}),
+        ("unknown by the time the other one joins", {"A": "60*6 160*9", "B": "160*6 ?*9"}),
         ("unknown beside exceeding", {"A": "250*40", "B": "?*40"}),
         ("exceeding, then a long silence, then clean", {"A": "180*2 ?*7 180*2 60*9", "B": "180*2 ?*7 180*2 60*9"}),
     ],
@@ -212,12 +214,20 @@ def test_identity_values_and_reason_of_the_first_event() -> None:
 
 def test_one_station_cannot_open_an_episode() -> None:
     """A fire beside one of five stations: half of them, and two, would have to be over the level."""
-    from streams.provinces import province_state
-
     region = airshed()
     valid = [("s0", 480, 470), ("s1", 60, 60), ("s2", 55, 50), ("s3", 50, 50), ("s4", 45, 50)]
     hours = [[province_state(region, code, hour_s(n), 5, valid) for code in "AB"] for n in range(1, 30)]
     assert run(tracker(region), hours) == []
+
+
+def test_an_hour_that_exceeds_is_no_hour_of_leaving_however_low_the_median() -> None:
+    """Half of the stations in thick smoke, half in clean air: the median is 90, below the exit."""
+    region = airshed()
+    split = [("s0", 160, 160), ("s1", 160, 160), ("s2", 20, 20), ("s3", 20, 20)]
+    hours = states(region, {"A": "160*6", "B": "160*6"})
+    hours += [[province_state(region, code, hour_s(n), 4, split) for code in "AB"] for n in range(7, 20)]
+    assert hours[-1][0].median_index == 90
+    assert told(run(tracker(region), hours)) == ["4 opened 1 AB"]
 
 
 def test_the_peak_is_remembered_and_the_level_skips_steps_up() -> None:

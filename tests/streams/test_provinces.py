@@ -244,7 +244,8 @@ def streams_of_two_sources(draw: st.DrawFn) -> list[list[Any]]:
         for number, code in enumerate(codes):
             source = sources[number % 2]
             index = draw(st.sampled_from([None, 60, 150, 210]))
-            source.append(record(code, hour, index, decided=mark(hour).time))
+            if draw(st.integers(0, 9)):  # now and then the first record of an hour comes hours later
+                source.append(record(code, hour, index, decided=mark(hour).time))
             if draw(st.integers(0, 4)) == 0 and hour > 1:
                 past = draw(st.integers(1, hour - 1))
                 revisions[code, past] = revisions.get((code, past), 0) + 1
