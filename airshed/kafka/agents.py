@@ -97,7 +97,7 @@ class StageAgent:
             chosen = self._settings
             limits = RejectionLimits(ratio=chosen.reject_ratio, run=chosen.reject_run, window=chosen.reject_window)
             self._limits[partition] = limits
-        verdict = limits.count(work.taken, len(work.rejected))
+        verdict = limits.count(work.taken, work.unusable)
         if verdict is not Verdict.FINE:
             raise TooManyRejectedError(
                 f"{self.spec.source}/{partition}: {verdict}; the latest: {work.rejected[-1].message}. "

@@ -25,7 +25,14 @@ _DERIVED = "derived"
 
 @dataclass
 class Work:
-    """What one fetched batch led to. To be made durable in this order: ``outgoing``, then ``writes``."""
+    """What one fetched batch led to. To be made durable in this order: ``outgoing``, then ``writes``.
+
+    Attributes:
+        taken: readings (or other items) in it.
+        unusable: how many of them nobody could have used. What only came too late is in ``rejected`` as well, but
+            not here: a feed that is sent again from its start is late from end to end, and nothing is wrong with it.
+        repeated: messages that the state already held.
+    """
 
     outgoing: list[Outgoing] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
@@ -33,6 +40,7 @@ class Work:
     rejected: list[Rejected] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     taken: int = 0
+    unusable: int = 0
     repeated: int = 0
 
 
@@ -88,6 +96,7 @@ class StageRunner:
         payloads = [record.value or b"" for record in records]
         decoded = self.spec.decode(self.partition, payloads, lambda number: self._place.place(records[number].offset))
         work.taken += decoded.count
+        work.unusable += len(decoded.rejected)
         self._reject(decoded.rejected, work)
         for piece in self._derived(decoded.items):
             if isinstance(piece, Mark):

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import CoordinatorNotAvailableError
 
 from airshed.kafka.admin import apply_topics
 from airshed.kafka.settings import KafkaSettings
@@ -166,8 +167,12 @@ class Installation:
     def committed(self, topic: str) -> dict[int, int]:
         """Offsets the group has committed."""
         admin = KafkaAdminClient(bootstrap_servers=self.settings.bootstrap)
-        offsets = admin.list_group_offsets([self.settings.group])[self.settings.group]
-        admin.close()
+        try:
+            offsets = admin.list_group_offsets([self.settings.group])[self.settings.group]
+        except CoordinatorNotAvailableError:
+            return {}  # the first group of a new broker: its topic of offsets is only now being made
+        finally:
+            admin.close()
         return {part.partition: entry.offset for part, entry in offsets.items() if part.topic == topic}
 
 
