@@ -21,6 +21,7 @@ from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
 from streams.schemas import EpisodeEvent, Mark, ProvinceState, Rejected, StationIndex
+from streams.screening import RULES, Limits
 from streams.stage import Stage, State, slices
 from streams.stations import StationRegistry
 
@@ -47,10 +48,12 @@ class Pipeline:
         *,
         mode: Any,
         provisional: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         airsheds = [pack.airshed]
-        self.index = Intake(IndexStage(registry, airsheds, state("index"), provisional=provisional))
-        self.provinces = ProvinceWatch(airsheds, registry, state("provinces"))
+        limits = limits or Limits()
+        self.index = Intake(IndexStage(registry, airsheds, state("index"), provisional=provisional, limits=limits))
+        self.provinces = ProvinceWatch(airsheds, registry, state("provinces"), limits.neighbours)
         self.episodes = EpisodeTracker(airsheds, state("episodes"), pack=pack.reference)
         self.rules = RuleEngine(pack, state("rules"), mode)
         self._names = {p.code: pack.airshed.code for p in pack.airshed.provinces}
@@ -129,15 +132,25 @@ def _index_kind(station: StationIndex) -> str:
 _UNTIMELY = {
     "late": "ends longer ago than the windows reach back; it can no longer change an index",
     "clock-ahead": "ends later than the gateway's clock",
+    "sentinel": f"carries a number that instruments write instead of a value ({RULES})",
+    "out-of-range": f"carries a value that no instrument of its class can measure ({RULES})",
+    "period-too-long": f"is a mean over more than an hour ({RULES})",
 }
+_REMEDIES = {
+    "sentinel": "look at the instrument's status; if the value is real, take it out of full_scale in [screening]",
+    "out-of-range": "look at the unit and the decimal point that the feed sends",
+    "period-too-long": "send hourly means or shorter ones",
+}
+_LOOK_AT_CLOCK = "look at the logger's clock and its connection"
 
 
 def untimely(batch: ReadingBatch, rows: Sequence[tuple[int, str]], registry: StationRegistry) -> list[Rejected]:
-    """Rejections, with the readings as JSON, of the rows of a batch that came too late or too early to count."""
+    """Rejections, with the readings as JSON, of the rows of a batch that cannot count: untimely or impossible."""
     found = []
     for row, reason in rows:
         ((key, raw),) = to_messages(batch.take(np.array([row])), registry, most=1)
         why = _UNTIMELY.get(reason, reason)
-        message = f"a reading of station {key.decode()} {why} (look at the logger's clock and its connection)"
+        remedy = _REMEDIES.get(reason, _LOOK_AT_CLOCK)
+        message = f"a reading of station {key.decode()} {why} ({remedy})"
         found.append(Rejected(reason=reason, message=message, place=f"station {key.decode()}", raw=raw))
     return found

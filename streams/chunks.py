@@ -27,6 +27,10 @@ _CHUNK = np.dtype(
 )
 """94 B; 40 of them are 3 760 B per station with six pollutants."""
 
+_FLAG_SHIFT = np.uint64(60)
+_MINUTES = np.uint64((1 << 60) - 1)
+"""An hour's mask of minutes leaves four bits of its eight bytes: the verdict of screening lies in them."""
+
 _OFFSET = 1 << 47
 """Sums are stored in 48 bits; instruments near zero report small negative values, hence the offset."""
 
@@ -41,6 +45,7 @@ class Chunks:
         checksum: ``(n,)`` of the published content.
         sums: ``(n, 6) float64``.
         covered: ``(n, 6) uint64``.
+        flags: ``(n, 6) uint8``, verdicts of screening, below 16.
     """
 
     hour: NDArray[np.int64]
@@ -48,6 +53,7 @@ class Chunks:
     checksum: NDArray[np.uint32]
     sums: Floats
     covered: NDArray[np.uint64]
+    flags: NDArray[np.uint8]
 
 
 def pack(chunks: Chunks) -> list[bytes]:
@@ -56,7 +62,7 @@ def pack(chunks: Chunks) -> list[bytes]:
     packed["hour"], packed["revision"], packed["checksum"] = chunks.hour, chunks.revision, chunks.checksum
     whole = np.ascontiguousarray(chunks.sums).astype("<i8") + _OFFSET
     packed["sums"] = whole.view("u1").reshape(-1, _COUNT, 8)[:, :, :6]
-    packed["covered"] = chunks.covered
+    packed["covered"] = chunks.covered | (chunks.flags.astype(np.uint64) << _FLAG_SHIFT)
     raw, size = packed.tobytes(), _CHUNK.itemsize
     return [raw[at : at + size] for at in range(0, len(raw), size)]
 
@@ -72,5 +78,6 @@ def unpack(values: Iterable[bytes]) -> Chunks:
         packed["revision"].astype(np.uint16),
         packed["checksum"].astype(np.uint32),
         sums.astype(np.float64),
-        packed["covered"].astype(np.uint64),
+        packed["covered"] & _MINUTES,
+        (packed["covered"] >> _FLAG_SHIFT).astype(np.uint8),
     )

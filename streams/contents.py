@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from streams.clock import HOUR_S, utc
 from streams.indices import Standard
 from streams.schemas import POLLUTANTS, StationIndex
+from streams.screening.reasons import RULES, SUSPICIONS
 from streams.stations import Station
 
 Floats = NDArray[np.float64]
@@ -19,6 +21,10 @@ Number = TypeVar("Number", int, float)
 
 CONCENTRATION_DECIMALS = 4
 PARTICLES = ("pm25", "pm10")
+
+# Shared by all records without a doubt; records are immutable and nobody writes into their dicts.
+_NO_DOUBT: dict[str, str] = {}
+_NOTHING_WITHHELD: dict[str, float] = {}
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
@@ -37,6 +43,8 @@ class Content:
         trailing: ``(m, 2)`` trailing 24 h means of ``PARTICLES``, µg/m³, four decimals.
         index_24h: ``(m,)`` whole indices of ``trailing``.
         completeness: ``(m, 6)`` covered share of the hour or day, 0–1, four decimals.
+        suspect: ``(m, 6) uint8`` verdict of screening on this hour (``streams.screening.Suspicion``), 0 = none.
+        withheld: ``(m, 6)`` means of this hour that were not counted, µg/m³, four decimals.
     """
 
     keys: tuple[str, ...]
@@ -47,6 +55,8 @@ class Content:
     trailing: Floats
     index_24h: Floats
     completeness: Floats
+    suspect: NDArray[np.uint8]
+    withheld: Floats
 
     def take(self, rows: NDArray[np.intp]) -> Content:
         """The content of the chosen stations."""
@@ -62,6 +72,12 @@ class Content:
             whole = np.rint(np.where(np.isnan(column), -1e15, column)).astype(np.int64).view(np.uint64)
             mixed = (mixed ^ whole) * _PRIME
             mixed ^= mixed >> _SHIFT
+        if self.suspect.any():
+            # A station without a verdict keeps the checksum of its numbers.
+            verdicts = self.suspect.astype(np.uint64) << (np.arange(len(POLLUTANTS), dtype=np.uint64) * np.uint64(8))
+            together = np.bitwise_or.reduce(verdicts, axis=1)
+            remixed = (mixed ^ together) * _PRIME
+            mixed = np.where(together > 0, remixed ^ (remixed >> _SHIFT), mixed)
         return mixed.astype(np.uint32)
 
 
@@ -74,13 +90,14 @@ def rounded(values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Occasion:
-    """What a set of records has in common."""
+    """What a set of records has in common. ``decided``: the mark at which they are made; ``None``: before any."""
 
     airshed: str
     standard: Standard
     hour: int
     product: Literal["hour", "day"]
     final: bool
+    decided: datetime | None
 
 
 def records(
@@ -96,6 +113,7 @@ def records(
     completeness = _dicts(POLLUTANTS, np.where(shown, content.completeness, np.nan))
     dominant = content.dominant.tolist()
     names = {value: occasion.standard.category_name(value) for value in set(index)}
+    suspect, withheld = _doubts(content)
     return [
         StationIndex(
             airshed=occasion.airshed,
@@ -114,10 +132,26 @@ def records(
             index_24h=index_24h[row],
             completeness=completeness[row],
             final=occasion.final,
+            decided=occasion.decided,
             revision=revisions[row],
+            suspect=suspect.get(row, _NO_DOUBT),
+            withheld=withheld.get(row, _NOTHING_WITHHELD),
+            screening=RULES if row in suspect else "",
         )
         for row, station in enumerate(stations)
     ]
+
+
+def _doubts(content: Content) -> tuple[dict[int, dict[str, str]], dict[int, dict[str, float]]]:
+    """By row, only of the few that have any: why pollutants are suspect, and what was withheld."""
+    suspect: dict[int, dict[str, str]] = {}
+    withheld: dict[int, dict[str, float]] = {}
+    for row, column in np.argwhere(content.suspect).tolist():
+        suspect.setdefault(row, {})[POLLUTANTS[column]] = SUSPICIONS[content.suspect[row, column]]
+        value = float(content.withheld[row, column])
+        if value == value:
+            withheld.setdefault(row, {})[POLLUTANTS[column]] = value
+    return suspect, withheld
 
 
 def _whole(values: Floats) -> list[int | None]:

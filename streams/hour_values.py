@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from streams.contents import PARTICLES, Content, rounded
 from streams.indices import Average, Column, Standard
 from streams.indices.averaging import NOWCAST_HOURS, max_1h_of_day, max_8h_of_day, mean_of, nowcast
 from streams.schemas import POLLUTANTS
+from streams.screening.hours import taken_out
 from streams.windows import HourBins
 
 Floats = NDArray[np.float64]
@@ -28,6 +30,21 @@ HOUR_COMPLETENESS = 0.75
 that were read name none; 75 % is the usual one."""
 
 
+@dataclass
+class Window:
+    """The 24 hours up to one, oldest first, of ``m`` stations.
+
+    Attributes:
+        means: ``(24, m, 6)`` hourly means as measured, µg/m³, NaN = missing.
+        minutes: ``(24, m, 6) uint8`` covered minutes.
+        verdicts: ``(24, m, 6) uint8`` what screening said about each hour.
+    """
+
+    means: Floats
+    minutes: NDArray[np.uint8]
+    verdicts: NDArray[np.uint8]
+
+
 class Statistics:
     """Computes contents for one standard.
 
@@ -40,25 +57,36 @@ class Statistics:
         self._needed = math.ceil(60 * hour_completeness)
         self._share = hour_completeness
 
-    def hour(self, bins: HourBins, hour: int, rows: Ints | slice, elapsed: int = 60) -> Content:
-        """The content of one hour for the stations ``rows``.
+    def window(self, bins: HourBins, hour: int, rows: Ints | slice, elapsed: int = 60) -> Window:
+        """The hours that the content of ``hour`` is made of, for the stations ``rows``.
 
         Args:
             elapsed: minutes of the hour that have passed; below 60 the hour is open, and its mean is valid when it
                 covers the usual share of what has passed.
         """
-        minutes = bins.minutes(hour - WINDOW_HOURS + 1, hour, rows)
+        first = hour - WINDOW_HOURS + 1
+        minutes = bins.minutes(first, hour, rows)
         needed = np.full(WINDOW_HOURS, self._needed)
         needed[-1] = max(1, math.ceil(elapsed * self._share))
-        means = bins.means(hour - WINDOW_HOURS + 1, minutes, needed, rows)
+        means = bins.means(first, minutes, needed, rows)
+        return Window(means, minutes, bins.verdicts(first, hour, rows))
+
+    def hour(self, window: Window) -> Content:
+        """The content of one hour. Hours that screening takes out count as missing; uses the window up."""
+        raw, verdicts = window.means[-1].copy(), window.verdicts[-1]
+        means = taken_out(window.verdicts, window.means)
         concentration, exact = self._hourly_values(means)
-        return self._content(POLLUTANTS, concentration, exact, means, minutes[-1:])
+        content = self._content(POLLUTANTS, concentration, exact, means, window.minutes[-1:])
+        if not verdicts.any():
+            return content
+        return replace(content, suspect=verdicts, withheld=rounded(np.where(np.isnan(means[-1]), raw, np.nan)))
 
     def day(self, bins: HourBins, last: int, hours: int, rows: Ints | slice) -> Content:
         """The content of the day of ``hours`` hours (24; 23 or 25 where clocks change) that ends with hour ``last``."""
         span = hours + HOURS_BEFORE_DAY
         minutes = bins.minutes(last - span + 1, last, rows)
         means = bins.means(last - span + 1, minutes, np.full(span, self._needed), rows)
+        means = taken_out(bins.verdicts(last - span + 1, last, rows), means)
         columns = [self.standard.column_of_key(key) for key in self.standard.daily]
         concentration = np.stack([self._daily_value(column, means, hours) for column in columns], axis=1)
         exact = np.full((means.shape[1], len(POLLUTANTS)), np.nan)
@@ -116,6 +144,8 @@ class Statistics:
             trailing=trailing,
             index_24h=index_24h,
             completeness=rounded(minutes.sum(axis=0, dtype=np.int64) / (60.0 * len(minutes))),
+            suspect=np.zeros(exact.shape, np.uint8),
+            withheld=np.full(exact.shape, np.nan),
         )
 
     def _trailing(self, means: Floats) -> tuple[Floats, Floats]:

@@ -1,4 +1,4 @@
-"""The first stage as runtimes drive it: screening, then the rolling index."""
+"""The first stage as runtimes drive it: screening of single values, then the rolling index, which screens hours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from streams.batches import ReadingBatch
 from streams.rolling import IndexStage
 from streams.schemas import Mark, StationIndex
-from streams.screening import Limits, screen
+from streams.screening import NAMES, Limits, Screened, screen
+from streams.screening.values import REJECTED, classes_of
 
 
 class Intake:
@@ -18,21 +19,26 @@ class Intake:
 
     Every row of every batch lands in exactly one outcome of ``take_counts``: a reason of screening, or one of the
     index stage's outcomes.
+
+    Args:
+        limits: for single values; by default those with which ``index`` screens hours.
     """
 
     def __init__(self, index: IndexStage, limits: Limits | None = None) -> None:
         self._index = index
-        self._limits = limits or Limits()
+        self._limits = limits or index.limits or Limits()
+        self._classes = classes_of(index.registry.stations)
         self._counts: Counter[str] = Counter()
         self._rejected: list[tuple[int, str]] = []
 
     def accept(self, batch: ReadingBatch) -> Sequence[StationIndex]:
         """Take readings in; what cannot count is set aside by reason."""
-        screened = screen(batch, self._limits)
+        screened = screen(batch, self._limits, self._classes)
         self._counts.update({name: number for name, number in screened.counts().items() if name != "usable"})
         said = self._index.accept(screened.usable)
         original = np.flatnonzero(screened.reasons == 0)
         self._rejected += [(int(original[row]), reason) for row, reason in self._index.take_rejected()]
+        self._rejected += _impossible(screened)
         self._counts.update(self._index.take_counts())
         return said
 
@@ -46,6 +52,17 @@ class Intake:
         return counts
 
     def take_rejected(self) -> list[tuple[int, str]]:
-        """(row in the batch last accepted, reason) of rows too late or too early to count, since the last call."""
+        """(row in the batch last accepted, reason) of rows that could not count, since the last call: too late, too
+        early, contradicting others, or impossible. What a station itself calls calibration or fault is not kept."""
         rejected, self._rejected = self._rejected, []
         return rejected
+
+
+_REJECTED = np.array([name in REJECTED for name in NAMES])
+
+
+def _impossible(screened: Screened) -> list[tuple[int, str]]:
+    if not screened.reasons.any():
+        return []
+    rows = np.flatnonzero(_REJECTED[screened.reasons])
+    return [(row, NAMES[reason]) for row, reason in zip(rows.tolist(), screened.reasons[rows].tolist(), strict=True)]

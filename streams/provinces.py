@@ -5,6 +5,7 @@ State, every key written whole, so that any first part of a call's writes can be
 * ``hour/<airshed>/<hour>/<province>``: the station values of that hour and what was said about it;
 * ``late``: the decided province hours that have records which were not taken in yet. Grows before ``progress`` is
   written and shrinks after it;
+* ``neighbours/<airshed>``: which stations have been unlike those around them, and for how long;
 * ``progress``: watermark, first and last decided hour by airshed. Written last.
 """
 
@@ -19,6 +20,9 @@ import msgspec
 from streams.airsheds import Airshed, Detection
 from streams.clock import HOUR_S, epoch_s, utc
 from streams.schemas import Mark, ProvinceState, StationIndex
+from streams.screening.limits import NeighbourLimits
+from streams.screening.neighbours import REASON
+from streams.screening.vigil import Vigil
 from streams.stage import State
 from streams.stations import StationRegistry
 from streams.watermark import Watermark
@@ -44,11 +48,13 @@ class _Value(msgspec.Struct, array_like=True):
 
 
 class _Hour(msgspec.Struct, array_like=True):
-    """One province hour. ``said`` is a digest of the latest statement, ``revision`` its number, -1 before the first."""
+    """One province hour. ``said`` is a digest of the latest statement, ``revision`` its number, -1 before the first;
+    ``suspect`` are the stations not asked, decided with the first statement and kept by its revisions."""
 
     stations: dict[str, list[_Value]] = {}
     revision: int = -1
     said: bytes = b""
+    suspect: list[str] = []
 
     def add(self, station: str, value: _Value) -> bool:
         """Keep a record unless a newer one is there. Says whether it is (or already was) part of the hour."""
@@ -97,7 +103,13 @@ class ProvinceWatch:
     records are not used.
     """
 
-    def __init__(self, airsheds: Sequence[Airshed], registry: StationRegistry, state: State) -> None:
+    def __init__(
+        self,
+        airsheds: Sequence[Airshed],
+        registry: StationRegistry,
+        state: State,
+        neighbours: NeighbourLimits | None = None,
+    ) -> None:
         self._airsheds = {airshed.code: airshed for airshed in sorted(airsheds, key=lambda airshed: airshed.code)}
         self._known = {
             (airshed.code, province.code): {s.code for s in registry.of_province(airshed.code, province.code)}
@@ -105,6 +117,8 @@ class ProvinceWatch:
             for province in airshed.provinces
         }
         self._state = state
+        limits = neighbours or NeighbourLimits(enabled=False)
+        self._vigils = {code: Vigil(code, registry, state, limits) for code in self._airsheds}
         self._open: dict[Place, _Hour] = {}  # hours still to be decided, kept decoded
         self._progress = _decode_progress(state["progress"]) if "progress" in state else _Progress()
         self._late = _decode_late(state["late"]) if "late" in state else set()
@@ -201,14 +215,28 @@ class ProvinceWatch:
         hour_s, code, province = place
         hour = self._hour(place)
         hour.settle(progress)
+        if hour.revision < 0:
+            doubted = self._vigils[code].suspects(hour_s, lambda: self._indices(hour_s, code, progress))
+            hour.suspect = sorted(doubted & hour.stations.keys())
         known = len(self._known[code, province])
-        state = province_state(self._airsheds[code], province, hour_s, known, hour.valid(progress))
+        valid = hour.valid(progress)
+        asked = [row for row in valid if row[0] not in hour.suspect]
+        state = province_state(self._airsheds[code], province, hour_s, known, asked)
+        if len(asked) < len(valid):
+            state = msgspec.structs.replace(state, suspect=dict.fromkeys(hour.suspect, REASON))
         digest = blake2b(_encode_state(state), digest_size=8).digest()
         if digest == hour.said:
             return None
         hour.revision, hour.said = hour.revision + 1, digest
         self._state[_key(place)] = _encode(hour)
         return msgspec.structs.replace(state, revision=hour.revision)
+
+    def _indices(self, hour_s: int, code: str, progress: int) -> dict[str, int]:
+        """Index of every station of an airshed that has one in this hour."""
+        hours = [self._hour((hour_s, code, province.code)) for province in self._airsheds[code].provinces]
+        for hour in hours:
+            hour.settle(progress)
+        return {station: index for hour in hours for station, index, _ in hour.valid(progress)}
 
     def _forget(self, code: str, through: int) -> None:
         """Drop hours that can no longer be revised, and the decoded form of those that are decided."""

@@ -21,6 +21,7 @@ from streams.batches import ReadingBatch
 from streams.clock import utc
 from streams.hour_values import HOUR_COMPLETENESS
 from streams.schemas import POLLUTANTS, STATUSES, Mark, StationIndex
+from streams.screening.limits import Limits
 from streams.stage import State
 from streams.station_hours import PATIENCE_S, StationHours
 from streams.stations import Station, StationRegistry
@@ -51,6 +52,7 @@ class IndexStage:
         keep: which station codes this partition is responsible for; all by default.
         provisional: whether values of open hours are said at every mark.
         hour_completeness: share of an hour that must be covered by readings for its mean to be valid.
+        limits: with which closed hours are screened; ``None``: every hour counts as it was measured.
     """
 
     def __init__(
@@ -64,8 +66,11 @@ class IndexStage:
         keep: Callable[[str], bool] | None = None,
         provisional: bool = True,
         hour_completeness: float = HOUR_COMPLETENESS,
+        limits: Limits | None = None,
     ) -> None:
         self._state = state
+        self.registry = registry
+        self.limits = limits
         self._source, self._of, self._provisional = source, of, provisional
         self._counts: Counter[str] = Counter()
         self._rejected: list[tuple[int, str]] = []
@@ -74,7 +79,7 @@ class IndexStage:
         self._areas: list[StationHours] = []
         for number, airshed in enumerate(airsheds):
             stations = self._stations_of(registry, airshed, number, keep)
-            self._areas.append(StationHours(airshed, stations, state, hour_completeness))
+            self._areas.append(StationHours(airshed, stations, state, hour_completeness, limits))
         saved = state.get(PROGRESS)
         self._progress = _Progress() if saved is None else msgspec.json.decode(saved, type=_Progress)
         for area in self._areas:

@@ -91,6 +91,10 @@ class StationIndex(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_fiel
         revision: 0 for the first final value, then counting up as late data change it.
         decided: time of the mark at which the record was made. A stage that hears several index partitions takes
             the record in when all of them have passed it, so that their interleaving changes nothing.
+        suspect: by pollutant, why screening doubts this hour (``streams.screening.Suspicion``): no average and no
+            index counts it, here or in any later record. ``spike-before`` speaks of the hour before this one.
+        withheld: by pollutant, the mean of this hour that was not counted for that reason, µg/m³.
+        screening: version of the rules behind ``suspect``; empty where nothing is.
     """
 
     airshed: str
@@ -111,6 +115,9 @@ class StationIndex(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_fiel
     final: bool
     revision: int
     decided: datetime | None = None
+    suspect: dict[str, str] = {}
+    withheld: dict[str, float] = {}
+    screening: str = ""
 
 
 class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="province-state"):
@@ -126,6 +133,7 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
         single_station: the province has one known station only.
         stations: evidence: (station, index, index_24h) of the valid stations, highest first, at most ten.
         revision: 0 for the first statement about the hour, counting up as late data change it.
+        suspect: stations that have an index and were not asked, with the reason (``neighbours``).
     """
 
     airshed: str
@@ -141,6 +149,7 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     single_station: bool
     stations: list[tuple[str, int, int | None]]
     revision: int
+    suspect: dict[str, str] = {}
 
 
 class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 from streams.airsheds import Airshed
 from streams.batches import ReadingBatch
 from streams.chunks import NEVER
-from streams.clock import HOUR_S
+from streams.clock import HOUR_S, utc
 from streams.contents import Content, Occasion, records
 from streams.errors import RegistryError
 from streams.hour_values import HOURS_BEFORE_DAY, WINDOW_HOURS, Statistics
 from streams.indices import STANDARDS
 from streams.local_days import hours_of_day_ending, whole_hour_zone
 from streams.schemas import STATUSES, StationIndex
+from streams.screening.hours import HourCase, HourScreen
+from streams.screening.limits import Limits
 from streams.stage import State
 from streams.station_memory import Day, StationMemory
 from streams.stations import Station
@@ -64,15 +67,24 @@ class StationHours:
         closed: the latest closed hour, ``None`` before the first mark. The owner keeps it durably.
     """
 
-    def __init__(self, airshed: Airshed, stations: Sequence[Station], state: State, hour_completeness: float) -> None:
+    def __init__(
+        self,
+        airshed: Airshed,
+        stations: Sequence[Station],
+        state: State,
+        hour_completeness: float,
+        limits: Limits | None = None,
+    ) -> None:
         self.airshed = airshed
         self.stations = stations
         self.closed: int | None = None
         self._lateness_s = airshed.detection.lateness_s
         self._step_s = airshed.detection.step_s
         self._ahead = hours_ahead(airshed)
+        self._now: datetime | None = None  # the mark at which records are made
         self._standard = STANDARDS[airshed.standard]
         self._statistics = Statistics(self._standard, hour_completeness)
+        self._screen = None if limits is None else HourScreen(stations, limits)
         self._memory = StationMemory(stations, state)
         self._bins = self._memory.bins
         self._recheck = False
@@ -112,8 +124,33 @@ class StationHours:
             spans = Spans(time_s[good], batch.period_s[rows[good]], value[good])
         revised = batch.status[rows[good]] == _REVISED
         outcome[good] = self._bins.fold(station[good], batch.pollutant[rows[good]], spans, revised)
+        self._note_peaks(batch, rows[good], station[good], spans.hour, outcome[good])
         self._save_changed(station, spans.hour, good, outcome)
         return outcome
+
+    def _note_peaks(
+        self, batch: ReadingBatch, rows: Ints, station: Ints, hours: Ints, outcome: NDArray[np.int8]
+    ) -> None:
+        """Keep what may turn out to be a spike, and forget what a revision of its hour has replaced."""
+        peaks = self._memory.peaks
+        if self._screen is None:
+            return
+        short = (batch.period_s[rows] < HOUR_S) & (outcome == Outcome.COUNTED)
+        replaced = outcome == Outcome.REVISED
+        if short.any():
+            high = np.flatnonzero(short & peaks.holds(hours))
+            high = high[batch.value[rows[high]] > self._screen.spike_rise[station[high], batch.pollutant[rows[high]]]]
+        else:
+            high = np.empty(0, np.int64)
+        gone = np.flatnonzero(replaced & peaks.holds(hours)) if replaced.any() else high[:0]
+        if not len(high) and not len(gone):
+            return
+        end = (batch.time_s[rows[high]] + 30) // 60
+        length = (batch.period_s[rows[high]].astype(np.int64) + 30) // 60
+        pollutant, value = batch.pollutant[rows[high]], batch.value[rows[high]]
+        peaks.add(hours[high], station[high], pollutant, (end - 1) % 60 + 1, length, value)
+        peaks.forget(hours[gone], station[gone], batch.pollutant[rows[gone]])
+        self._memory.save_peaks(np.unique(station[np.concatenate((high, gone))]))
 
     def _make_room(self, hours: Ints) -> None:
         """Before the first mark the data themselves say what the latest hour is."""
@@ -135,6 +172,7 @@ class StationHours:
             settle: makes ``closed`` durable. Called after each leg of a long way, so that no leg overwrites what
                 repeating it would need.
         """
+        self._now = utc(progress_s)
         target = (progress_s - self._lateness_s) // HOUR_S
         if self.closed is None:
             yield from self._start(target)
@@ -156,7 +194,7 @@ class StationHours:
             rows = np.flatnonzero(self._bins.touched[hour % RING_HOURS])
             if len(rows):
                 elapsed = min(60, max(0, (progress_s - (hour - 1) * HOUR_S) // 60))
-                content = self._statistics.hour(self._bins, hour, rows, elapsed)
+                content = self._statistics.hour(self._statistics.window(self._bins, hour, rows, elapsed))
                 yield from self._records(content, rows, [0] * len(rows), hour, "hour", final=False)
 
     def settled(self) -> None:
@@ -173,13 +211,27 @@ class StationHours:
         self.closed = target
 
     def _close(self, hour: int) -> Iterator[StationIndex]:
-        content = self._statistics.hour(self._bins, hour, slice(None))
+        content = self._judged(hour, slice(None), learn=True)
         yield from self._publish(content, hour, self._everyone, np.zeros(len(self.stations), np.uint16))
         for zone, rows in self._of_zone.items():
             hours = hours_of_day_ending(hour, self._zones[zone])
             if hours:
                 day = self._statistics.day(self._bins, hour, hours, rows)
                 yield from self._publish_day(day, hour, hours, rows, [0] * len(rows))
+
+    def _judged(self, hour: int, rows: Ints | slice, *, learn: bool = False) -> Content:
+        """Screen an hour, then say what is left of it. ``learn``: it is closed now, and teaches what is a habit."""
+        window = self._statistics.window(self._bins, hour, rows)
+        if self._screen is None:
+            return self._statistics.hour(window)
+        case = HourCase(hour, rows, window.means, window.minutes, window.verdicts[-1])
+        if learn:
+            places, pollutants = self._screen.dips(case)
+            if len(places):
+                self._memory.mark_dips(hour - 1, self._everyone[rows][places], pollutants)
+        verdicts = self._screen.judge(case, self._memory.peaks, self._memory.habits)
+        self._bins.flags[hour % RING_HOURS, rows] = window.verdicts[-1] = verdicts
+        return self._statistics.hour(window)
 
     def _publish(
         self, content: Content, hour: int, rows: Ints, revisions: NDArray[np.uint16]
@@ -210,16 +262,19 @@ class StationHours:
             published = self._memory.revision[hour % RING_HOURS] != NEVER
             rows = np.flatnonzero(near & published)
             if len(rows):
-                yield from self._revise(hour, rows)
+                yield from self._revise(hour, rows, touched[at])
         near = _any(touched) | self._recheck
         days = sorted((day.hour, day.hours, row) for row, day in self._memory.days.items() if near[row])
         for (hour, length), group in groupby(days, key=lambda day: day[:2]):
             if hour - length - HOURS_BEFORE_DAY + 1 >= oldest:
                 yield from self._revise_days(hour, length, np.array([row for _, _, row in group]))
 
-    def _revise(self, hour: int, rows: Ints) -> Iterator[StationIndex]:
-        content = self._statistics.hour(self._bins, hour, rows)
+    def _revise(self, hour: int, rows: Ints, touched: NDArray[np.bool_]) -> Iterator[StationIndex]:
         slot = hour % RING_HOURS
+        before = self._bins.flags[slot, rows]
+        content = self._judged(hour, rows)
+        # Another verdict on this hour changes the averages of the hours after it as new readings would.
+        touched[rows[(self._bins.flags[slot, rows] != before).any(axis=1)]] = True
         changed = np.flatnonzero(content.checksum() != self._memory.checksum[slot, rows])
         if len(changed):
             rows = rows[changed]
@@ -237,7 +292,7 @@ class StationHours:
     def _records(
         self, content: Content, rows: Ints, revisions: list[int], hour: int, product: ProductName, *, final: bool = True
     ) -> list[StationIndex]:
-        occasion = Occasion(self.airshed.code, self._standard, hour, product, final)
+        occasion = Occasion(self.airshed.code, self._standard, hour, product, final, self._now)
         return records(content, [self.stations[row] for row in rows.tolist()], revisions, occasion)
 
 

@@ -1,7 +1,8 @@
 """What is remembered of an airshed's stations: hour bins and publications, and their durable form.
 
-Keys: ``<station>:<slot>`` for the bins of one hour with what was published about it (see ``streams.chunks``), and
-``<station>:day`` for the latest day published.
+Keys: ``<station>:<slot>`` for the bins of one hour with what was published about it (see ``streams.chunks``),
+``<station>:day`` for the latest day published, and what screening remembers: ``<station>:peaks`` where there were
+high values lately, ``<station>:habits`` where there are dips every day.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.chunks import NEVER, Chunks, pack, unpack
+from streams.screening.habits import Habits
+from streams.screening.peaks import Peaks
 from streams.stage import State
 from streams.stations import Station
 from streams.windows import RING_HOURS, HourBins, Ints
@@ -35,6 +38,7 @@ class StationMemory:
         revision: ``(40, n) uint16``, latest revision published about an hour, ``NEVER`` if none.
         checksum: ``(40, n) uint32``, of the content it had.
         days: latest day published, by station.
+        peaks, habits: what screening remembers beside the bins.
     """
 
     def __init__(self, stations: Sequence[Station], state: State) -> None:
@@ -42,12 +46,15 @@ class StationMemory:
         self.revision = np.full((RING_HOURS, len(stations)), NEVER, np.uint16)
         self.checksum = np.zeros((RING_HOURS, len(stations)), np.uint32)
         self.days: dict[int, Day] = {}
+        self.peaks = Peaks(len(stations))
+        self.habits = Habits(len(stations))
         self._codes = [station.code for station in stations]
         self._state = state
 
     def move_to(self, newest: int) -> None:
         """Let the ring end at ``newest``. What is forgotten stays in the state until its slot is written again."""
         emptied = self.bins.move_to(newest)
+        self.peaks.move_to(newest)
         self.revision[emptied], self.checksum[emptied] = NEVER, 0
 
     def publish(self, hour: int, rows: Ints, revisions: NDArray[np.uint16], checksums: NDArray[np.uint32]) -> None:
@@ -73,10 +80,22 @@ class StationMemory:
                 self.checksum[slots, rows],
                 self.bins.sums[slots, rows],
                 self.bins.covered[slots, rows],
+                self.bins.flags[slots, rows],
             )
         )
         for slot, row, value in zip(slots.tolist(), rows.tolist(), values, strict=True):
             self._state[f"{self._codes[row]}:{slot}"] = value
+
+    def save_peaks(self, rows: Ints) -> None:
+        """Write the peaks of these stations. Before the bins they belong to, see ``streams.screening.peaks``."""
+        for row, value in zip(rows.tolist(), self.peaks.packed(rows.tolist()), strict=True):
+            self._state[f"{self._codes[row]}:peaks"] = value
+
+    def mark_dips(self, hour: int, rows: Ints, pollutants: Ints) -> None:
+        """Remember dips in an hour, at once."""
+        self.habits.mark(hour, rows, pollutants)
+        for row in np.unique(rows).tolist():
+            self._state[f"{self._codes[row]}:habits"] = self.habits.packed(row)
 
     def restore(self, closed: int | None, newest: int | None) -> None:
         """Read the state back.
@@ -97,8 +116,10 @@ class StationMemory:
         if newest is None:
             return
         self.bins.move_to(newest)
+        self.peaks.move_to(newest)
         if found:
             self._fill(chunks, np.array([row for row, _, _ in found]), closed)
+        self._restore_screening()
 
     def _fill(self, chunks: Chunks, rows: Ints, closed: int | None) -> None:
         kept = (chunks.hour >= self.bins.oldest) & (chunks.hour <= (self.bins.newest or 0))
@@ -108,6 +129,14 @@ class StationMemory:
         published = chunks.hour[kept] <= (-1 if closed is None else closed)
         self.revision[slots, rows] = np.where(published, chunks.revision[kept], NEVER)
         self.checksum[slots, rows] = np.where(published, chunks.checksum[kept], 0)
+        self.bins.flags[slots, rows] = np.where(published[:, np.newaxis], chunks.flags[kept], 0)
+
+    def _restore_screening(self) -> None:
+        for row, code in enumerate(self._codes):
+            if (peaks := self._state.get(f"{code}:peaks")) is not None:
+                self.peaks.restore(row, peaks)
+            if (habits := self._state.get(f"{code}:habits")) is not None:
+                self.habits.restore(row, habits)
 
     def _restore_days(self, closed: int | None) -> None:
         for row, code in enumerate(self._codes):

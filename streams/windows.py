@@ -116,6 +116,7 @@ class HourBins:
         sums: ``(40, n, 6) float64``, by hour modulo 40, station and pollutant.
         covered: ``(40, n, 6) uint64``, one bit per covered minute.
         touched: ``(40, n) bool``, bins that changed since somebody last reset it.
+        flags: ``(40, n, 6) uint8``, why an hour is suspect (``streams.screening.reasons``), 0 = it is not.
     """
 
     def __init__(self, stations: int) -> None:
@@ -124,6 +125,7 @@ class HourBins:
         self.sums = np.zeros((RING_HOURS, stations, _PER_STATION))
         self.covered = np.zeros((RING_HOURS, stations, _PER_STATION), np.uint64)
         self.touched = np.zeros((RING_HOURS, stations), np.bool_)
+        self.flags = np.zeros((RING_HOURS, stations, _PER_STATION), np.uint8)
         self._sums = self.sums.reshape(-1)
         self._covered = self.covered.reshape(-1)
         self._touched = self.touched.reshape(-1)
@@ -143,6 +145,7 @@ class HourBins:
         self.sums[slots] = 0.0
         self.covered[slots] = 0
         self.touched[slots] = False
+        self.flags[slots] = 0
         self.newest = newest
         return slots
 
@@ -220,6 +223,14 @@ class HourBins:
         if revised:
             return Outcome.PARTIAL_REVISION
         return Outcome.DUPLICATE if taken == bits else Outcome.OVERLAP
+
+    def verdicts(self, first: int, last: int, rows: Ints | slice) -> NDArray[np.uint8]:
+        """Verdicts on hours, ``(hours, stations, 6)``; hours before the ring have none."""
+        assert self.newest is not None
+        flags = self.flags[np.arange(first, last + 1) % RING_HOURS][:, rows]
+        if first < self.oldest:
+            flags[: self.oldest - first] = 0
+        return flags
 
     def minutes(self, first: int, last: int, rows: Ints | slice) -> NDArray[np.uint8]:
         """Covered minutes, ``(hours, stations, 6)``; hours before the ring count as empty."""

@@ -22,6 +22,7 @@ from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
 from streams.schemas import EpisodeEvent, ProvinceState, Rejected, StationIndex
+from streams.screening import Limits
 from streams.stage import Stage, State
 from streams.stations import StationRegistry
 from streams.transport.partitions import partition_of
@@ -37,9 +38,11 @@ def stage_specs(
     *,
     mode: Literal["actual", "exercise"],
     provisional: bool = True,
+    limits: Limits | None = None,
 ) -> list[StageSpec]:
     """The agents of one rule pack, in the order of the pipeline."""
     airsheds = [pack.airshed]
+    limits = limits or Limits()
 
     def step(name: str, source: str, sink: str, kind: type, make: Callable[[State], Any], after: After) -> StageSpec:
         return StageSpec(
@@ -56,7 +59,7 @@ def stage_specs(
         )
 
     def watch(state: State) -> ProvinceWatch:
-        return ProvinceWatch(airsheds, registry, state)
+        return ProvinceWatch(airsheds, registry, state, limits.neighbours)
 
     def track(state: State) -> EpisodeTracker:
         return EpisodeTracker(airsheds, state, pack=pack.reference)
@@ -65,14 +68,16 @@ def stage_specs(
         return RuleEngine(pack, state, mode)
 
     return [
-        _index(settings, pack, registry, provisional=provisional),
+        _index(settings, pack, registry, limits, provisional=provisional),
         step("provinces", topics.STATIONS, topics.PROVINCES, StationIndex, watch, _count_provinces),
         step("episodes", topics.PROVINCES, topics.EPISODES, ProvinceState, track, _count_episodes),
         step("rules", topics.EPISODES, topics.NOTICES, EpisodeEvent, judge, _count_notices),
     ]
 
 
-def _index(settings: KafkaSettings, pack: Pack, registry: StationRegistry, *, provisional: bool) -> StageSpec:
+def _index(
+    settings: KafkaSettings, pack: Pack, registry: StationRegistry, limits: Limits, *, provisional: bool
+) -> StageSpec:
     home = home_partitions(registry, settings.partitions)
 
     def make(partition: int, state: State) -> Stage[ReadingBatch, StationIndex]:
@@ -84,6 +89,7 @@ def _index(settings: KafkaSettings, pack: Pack, registry: StationRegistry, *, pr
             of=settings.partitions,
             keep=lambda code: partition_of(code, settings.partitions) == partition,
             provisional=provisional,
+            limits=limits,
         )
         return Intake(index)
 
@@ -173,7 +179,7 @@ def _count_episodes(_stage: Any, said: Sequence[Any]) -> None:
         if not isinstance(item, EpisodeEvent):
             continue
         metrics.EPISODES.labels(item.kind).inc()
-        if item.kind in ("opened", "split"):
+        if item.kind == "opened":
             metrics.EPISODES_OPEN.labels(item.airshed).inc()
         elif item.kind in ("closed", "merged"):
             metrics.EPISODES_OPEN.labels(item.airshed).dec()

@@ -162,9 +162,10 @@ def test_bins_survive_their_durable_form(bins: list[tuple[int, int]]) -> None:
         np.arange(count).astype(np.uint32),
         np.array([[total] * 6 for total, _ in bins], np.float64),
         np.array([[covered] * 6 for _, covered in bins], np.uint64),
+        np.array([[(number + column) % 16 for column in range(6)] for number in range(count)], np.uint8),
     )
     values = pack(chunks)
     assert {len(value) for value in values} == {94}
     again = unpack(values)
-    for name in ("hour", "revision", "checksum", "sums", "covered"):
+    for name in ("hour", "revision", "checksum", "sums", "covered", "flags"):
         np.testing.assert_array_equal(getattr(again, name), getattr(chunks, name))

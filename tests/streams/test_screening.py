@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.schemas import POLLUTANTS, STATUSES
-from streams.screening import NAMES, Limits, screen
+from streams.screening import NAMES, ClassLimits, Limits, NeighbourLimits, PollutantLimits, screen
 from tests.streams.samples import batch, rows_of
 
 
@@ -71,14 +73,39 @@ def test_every_row_has_one_reason_and_none_is_changed(values: list[float]) -> No
 
 def test_limits_are_settings() -> None:
     rows = batch((0, 1768179600, 985.0))
-    assert screen(rows, Limits(pm_full_scale=(5000.0,))).counts() == {"usable": 1}
-    assert screen(rows, Limits(highest=(500.0, *[1e6] * 5), pm_full_scale=())).counts() == {"out-of-range": 1}
+    of_pm25 = PollutantLimits(lowest=-15, highest=1000, full_scale=(5000.0,))
+    assert screen(rows, Limits(reference=ClassLimits(pm25=of_pm25))).counts() == {"usable": 1}
+    of_pm25 = PollutantLimits(lowest=-15, highest=500)
+    assert screen(rows, Limits(reference=ClassLimits(pm25=of_pm25))).counts() == {"out-of-range": 1}
 
 
-@pytest.mark.parametrize("wrong", [{"lowest": (0.0,)}, {"lowest": (2000.0,) * 6}])
-def test_impossible_limits_are_refused(wrong: dict[str, tuple[float, ...]]) -> None:
-    with pytest.raises(ValueError, match="lowest"):
-        Limits(**wrong)  # type: ignore[arg-type]
+def test_each_class_of_station_has_its_own_limits() -> None:
+    rows = batch((0, 1768179600, -3.0), (1, 1768179600, -3.0), (0, 1768179600, 985.0), (1, 1768179600, 985.0))
+    low_cost = np.array([0, 1], np.int8)
+    names = [NAMES[reason] for reason in screen(rows, None, low_cost).reasons]
+    assert names == ["usable", "out-of-range", "sentinel", "usable"]
+
+
+def test_limits_are_read_from_a_configuration_piece_by_piece() -> None:
+    text = b"[reference.pm25]\nlowest = -20\nhighest = 900\n[neighbours]\nradius_km = 30"
+    limits = msgspec.toml.decode(text, type=Limits)
+    assert (limits.reference.pm25.highest, limits.reference.pm10.highest) == (900, 2000)
+    assert (limits.neighbours.radius_km, limits.neighbours.num_min) == (30, 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        (PollutantLimits, {"lowest": 5, "highest": 5}),
+        (PollutantLimits, {"lowest": 0, "highest": 5, "spike_factor": 0.5}),
+        (PollutantLimits, {"lowest": 0, "highest": 5, "spike_rise": 0}),
+        (NeighbourLimits, {"num_min": 1}),
+        (NeighbourLimits, {"radius_km": 0}),
+    ],
+)
+def test_impossible_limits_are_refused(kind: Any, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"lowest|spike|neighbours"):
+        kind(**wrong)
 
 
 def test_an_empty_batch_is_fine() -> None:

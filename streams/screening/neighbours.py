@@ -1,0 +1,92 @@
+"""The buddy check: a station against the stations around it, on the index of an hour.
+
+After the idea of titanlib's buddy check (radius, least number of neighbours, threshold in standard deviations, least
+standard deviation). A lonely hour alone means nothing: the first station that a plume reaches is lonely. Only a
+station that has been lonely on the same side for hours on end is suspect (see ``NeighbourLimits.hours``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from streams.screening.limits import NeighbourLimits
+from streams.stations import Station
+
+EARTH_KM = 6371.0
+REASON = "neighbours"
+
+Runs = dict[str, int]
+"""By station code, hours it has been lonely in a row: positive = above its neighbours, negative = below."""
+
+
+class Neighbours:
+    """Who stands around whom, and who is lonely. Sums are of whole numbers, so no order of adding changes a verdict."""
+
+    def __init__(self, stations: Sequence[Station], limits: NeighbourLimits) -> None:
+        self._limits = limits
+        self._codes = [station.code for station in stations]
+        self._row = {code: row for row, code in enumerate(self._codes)}
+        lat, lon = (np.radians([getattr(station, name) for station in stations]) for name in ("lat", "lon"))
+        near = _distance_km(lat, lon) <= limits.radius_km
+        np.fill_diagonal(near, val=False)
+        self._near = csr_matrix(near.astype(np.int64))
+
+    def lonely(self, index: Mapping[str, int]) -> dict[str, int]:
+        """Side of each lonely station of an hour: 1 above its neighbours, -1 below. ``index``: whole, by station."""
+        value, present = np.zeros(len(self._codes), np.int64), np.zeros(len(self._codes), np.int64)
+        for code, number in index.items():
+            row = self._row[code]
+            value[row], present[row] = number, 1
+        count, total, squares = self._near @ present, self._near @ value, self._near @ (value * value)
+        sides = self._sides(value, present, count, total, squares)
+        return {self._codes[row]: int(sides[row]) for row in np.flatnonzero(sides).tolist()}
+
+    def _sides(
+        self,
+        value: NDArray[np.int64],
+        present: NDArray[np.int64],
+        count: NDArray[np.int64],
+        total: NDArray[np.int64],
+        squares: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        limits = self._limits
+        judged = (present == 1) & (count >= limits.num_min)
+        least = np.maximum(count, 1)
+        # n²·variance and n·difference are whole; one division each rounds the same way wherever it is done.
+        deviation = np.sqrt((least * squares - total * total) / (least * least))
+        apart = (least * value - total) / least
+        far = np.abs(apart) > limits.threshold * np.maximum(deviation, limits.min_std)
+        return np.where(judged & far, np.sign(apart), 0).astype(np.int64)
+
+    def follow(self, runs: Runs, index: Mapping[str, int]) -> Runs:
+        """The runs after one more hour. A station without an index keeps its run: silence proves nothing."""
+        sides = self.lonely(index)
+        silent = {code: run for code, run in runs.items() if code not in index and code in self._row}
+        going = {code: side + _same_side(runs.get(code, 0), side) for code, side in sides.items()}
+        return {**silent, **going}
+
+    def suspects(self, runs: Runs) -> set[str]:
+        """Stations that have been lonely for too long."""
+        return {code for code, run in runs.items() if abs(run) >= self._limits.hours}
+
+
+def _same_side(run: int, side: int) -> int:
+    return run if run * side > 0 else 0
+
+
+def _distance_km(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Great circle, ``(n, n)``; coordinates in radians. Haversine, which keeps its digits at short distances."""
+    half = np.sin((lat[:, np.newaxis] - lat) / 2) ** 2
+    half = half + np.cos(lat[:, np.newaxis]) * np.cos(lat) * np.sin((lon[:, np.newaxis] - lon) / 2) ** 2
+    distance: NDArray[np.float64] = 2 * EARTH_KM * np.arcsin(np.minimum(1.0, np.sqrt(half)))
+    return distance
+
+
+def most_lonely_points(limits: NeighbourLimits) -> int:
+    """Index points by which a station must differ at the very least, for people."""
+    return math.ceil(limits.threshold * limits.min_std)

@@ -1,0 +1,50 @@
+"""Who has been lonely for how long, hour after hour, in durable form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from streams.screening.limits import NeighbourLimits
+from streams.screening.neighbours import Neighbours, Runs
+from streams.stage import State
+from streams.stations import StationRegistry
+
+
+class _Kept(msgspec.Struct, array_like=True):
+    hour_s: int
+    runs: Runs
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Kept).decode
+
+
+class Vigil:
+    """Follows the buddy check of one airshed. Key ``neighbours/<airshed>``, written once per hour.
+
+    Hours come in order. An hour that was followed already is answered from memory, so a call may be repeated on a
+    state that holds the mark of its own first run.
+    """
+
+    def __init__(self, airshed: str, registry: StationRegistry, state: State, limits: NeighbourLimits) -> None:
+        stations = [station for station in registry.stations if station.airshed == airshed]
+        self._neighbours = Neighbours(stations, limits) if limits.enabled and stations else None
+        self._key = f"neighbours/{airshed}"
+        self._state = state
+        self._kept = _decode(state[self._key]) if self._key in state else _Kept(-1, {})
+
+    def suspects(self, hour_s: int, index: Callable[[], Mapping[str, int]]) -> set[str]:
+        """Stations not to be trusted in this hour; none about hours before the latest one.
+
+        Args:
+            index: gives the index of every station that has one, asked for only once per hour.
+        """
+        if self._neighbours is None or hour_s < self._kept.hour_s:
+            return set()
+        if hour_s > self._kept.hour_s:
+            runs = self._neighbours.follow(self._kept.runs, index())
+            self._kept = _Kept(hour_s, dict(sorted(runs.items())))
+            self._state[self._key] = _encode(self._kept)
+        return self._neighbours.suspects(self._kept.runs)
