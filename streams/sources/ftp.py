@@ -86,16 +86,28 @@ class FtpConnection:
 
     def _files(self) -> list[RemoteFile]:
         found: list[RemoteFile] = []
-        folders = [("", 0)]
+        folders, met = [("", 0)], set[str]()
         while folders and len(found) < MOST_FILES:
             folder, depth = folders.pop()
-            for entry in self._entries(f"{self._folder}/{_wire(folder)}".rstrip("/") or "/"):
+            for entry in self._entries_below(folder):
+                if entry.unique and entry.unique in met:  # a link to what has been listed already
+                    continue
+                met.add(entry.unique)
                 path = f"{folder}/{_shown(entry.name)}".lstrip("/")
                 if entry.kind == "file":
                     found.append(RemoteFile(path, entry.size, entry.changed))
                 elif depth < MOST_DEPTH:
                     folders.append((path, depth + 1))
         return found
+
+    def _entries_below(self, folder: str) -> list[Entry]:
+        """The entries of a folder; of one below the account's own that we may not enter, none."""
+        try:
+            return self._entries(f"{self._folder}/{_wire(folder)}".rstrip("/") or "/")
+        except ftplib.error_perm:
+            if not folder:
+                raise
+            return []
 
     def _entries(self, folder: str) -> list[Entry]:
         """The folder by MLSD; by LIST where the server is too old for that."""

@@ -16,12 +16,14 @@ class Entry:
         name: as the server writes it.
         size: bytes, -1 where the server does not say.
         changed: what the server says about the time of change, compared but not understood: LIST has no zone.
+        unique: the same for two names of one thing (links), empty where the server does not say.
     """
 
     name: str
     kind: Literal["file", "folder"]
     size: int
     changed: str
+    unique: str = ""
 
 
 _UNIX = re.compile(
@@ -60,7 +62,8 @@ def parse_facts(name: str, facts: dict[str, str]) -> Entry | None:
     kind = facts.get("type", "").casefold()
     if kind not in ("file", "dir") or not is_safe(name):
         return None
-    return Entry(name, "folder" if kind == "dir" else "file", _size(facts.get("size", "")), facts.get("modify", ""))
+    size = _size(facts.get("size", ""))
+    return Entry(name, "folder" if kind == "dir" else "file", size, facts.get("modify", ""), facts.get("unique", ""))
 
 
 def _size(digits: str) -> int:
