@@ -38,13 +38,21 @@ class PartitionedStore(Store[bytes, bytes]):
                 own[key] = value
         self._offsets[partition] = last_offset
 
+    def apply_records(self, partition: int, records: Sequence[Any]) -> None:
+        """Take records of the changelog in, in offset order; those already taken are left out."""
+        applied = self._offsets.get(partition, -1)
+        fresh = [record for record in records if record.offset > applied]
+        if fresh:
+            self.apply(partition, [(record.key.decode(), record.value) for record in fresh], fresh[-1].offset)
+
+    def applied(self, partition: int) -> int | None:
+        """Offset of the latest record taken in, ``None`` before the first."""
+        return self._offsets.get(partition)
+
     def apply_changelog_batch(
         self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        """Called by Faust's recovery."""
-        for event in batch:
-            message = event.message
-            self.apply(message.partition, [(message.key.decode(), message.value)], message.offset)
+        """Called by Faust's recovery, with records that the consumer has handed over already."""
 
     def persisted_offset(self, tp: TP) -> int | None:
         """Where recovery may go on: nothing before it is read again while this worker keeps the partition."""
