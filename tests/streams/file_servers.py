@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import asyncssh
 from pyftpdlib.authorizers import DummyAuthorizer
@@ -32,7 +33,7 @@ class Served:
 class _OldHandler(FTPHandler):
     """A server that does not know MLSD."""
 
-    proto_cmds = {name: what for name, what in FTPHandler.proto_cmds.items() if name not in ("MLSD", "MLST")}
+    proto_cmds: ClassVar = {name: what for name, what in FTPHandler.proto_cmds.items() if name not in ("MLSD", "MLST")}
 
 
 @contextlib.contextmanager
