@@ -74,7 +74,9 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
 
 
-class StationIndex(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type", tag="station-index"):
+class StationIndex(
+    msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="type", tag="station-index"
+):
     """The index of one station for one hour (or one day).
 
     Attributes:
