@@ -50,6 +50,7 @@ def ftp_server(folder: Path, *, modern: bool = True) -> Iterator[Served]:
 
     Handler.authorizer = authorizer
     Handler.banner = "ready"
+    Handler.auth_failed_timeout = 0  # seconds it lets a wrong password wait
     server = FTPServer(("127.0.0.1", 0), Handler)
     served.port = server.address[1]
     stop = threading.Event()
