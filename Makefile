@@ -27,8 +27,15 @@ lint: $(STAMP)
 types: $(STAMP)
 	@$(BIN)/mypy
 
-bench: $(STAMP)  ## measurements against peers; writes bench/RESULTS.md
-	@$(BIN)/python -m bench $(ARGS)
+BENCH := .venv-bench
+$(BENCH)/.installed: requirements.lock pyproject.toml
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[bench]"
+	@touch $@
+
+bench: $(BENCH)/.installed  ## measurements against peers; writes bench/RESULTS.md
+	@$(BENCH)/bin/python -m bench $(ARGS)
 
 kafka: $(STAMP)  ## a real Apache Kafka on a free port, until Ctrl-C
 	@$(BIN)/python -m airshed.kafka.broker $(ARGS)
