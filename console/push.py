@@ -149,21 +149,24 @@ class PushDesk:
     limits: Limits
 
     async def answer(self, request: Request[Any, Any, Any]) -> Response[bytes]:
-        """The key first, then how often, then the body: what is not ours costs nothing."""
-        address = request.client.host if request.client else ""
-        wait_s = self.limits.stranger_wait_s(address)
-        if wait_s:
-            return _refused(429, "too-often", "too many wrong keys", "use the key you were given", wait_s)
+        """The key first, then how often, then the body: what is not ours costs nothing. A good key is never kept
+        waiting for the guesses of others, who may share its address behind a proxy."""
         agency = self.keys.agency_of(_key_of(request))
         if agency is None:
-            self.limits.guessed(address)
-            remedy = "send the header Authorization: Bearer KEY with the key that the operator gave you"
-            return _refused(401, "unknown-key", _NOT_PUBLIC, remedy)
+            return self._stranger(request.client.host if request.client else "")
         wait_s = self.limits.wait_of_agency_s(agency)
         if wait_s:
             remedy = f"send more readings per request; at most {self.limits.per_minute:g} requests a minute"
             return _refused(429, "too-often", "too many requests", remedy, wait_s)
         return await self._take(agency, await request.body())
+
+    def _stranger(self, address: str) -> Response[bytes]:
+        wait_s = self.limits.stranger_wait_s(address)
+        if wait_s:
+            return _refused(429, "too-often", "too many wrong keys", "use the key you were given", wait_s)
+        self.limits.guessed(address)
+        remedy = "send the header Authorization: Bearer KEY with the key that the operator gave you"
+        return _refused(401, "unknown-key", _NOT_PUBLIC, remedy)
 
     async def _take(self, agency: str, body: bytes) -> Response[bytes]:
         sender = Sender(agency=agency, now_s=self.clock.now_s(), source=self.source.name)

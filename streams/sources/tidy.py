@@ -182,7 +182,7 @@ class _Rows:
 
     def _coded(self, frame: pl.DataFrame) -> CodedColumns:
         look_up, prefix = self._tables, self._dialect.prefix
-        value = _values(frame["value"])
+        value = numbers_of(frame["value"])
         if self._dialect.negative_is_missing:
             value[value < 0] = np.nan
         return CodedColumns(
@@ -266,7 +266,7 @@ def _pair_codes(frame: pl.DataFrame, code: Callable[[tuple[str, str]], int]) -> 
     return _codes(both.to_series(), lambda text: code(tuple(text.split("\x1f", 1))))  # type: ignore[arg-type]
 
 
-def _values(column: pl.Series) -> NDArray[np.float64]:
+def numbers_of(column: pl.Series) -> NDArray[np.float64]:
     """``(n,) float64``: NaN where there is none, infinite where the text is no number."""
     numbers = column.cast(pl.Float64, strict=False)
     if column.dtype == pl.String:
