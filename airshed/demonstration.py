@@ -44,7 +44,7 @@ class Story:
     events: list[EpisodeEvent] = field(default_factory=list)
     deliveries: dict[tuple[str, str], int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
-    page_url: str = ""
+    messages: Path | None = None
     seconds: float = 0.0
 
 
@@ -148,7 +148,7 @@ class Demonstration:
             self.story.deliveries = summary(connection)
         self.story.files = replaying.export(engine, self.folder)
         if notifying.sandbox is not None:
-            self.story.page_url = notifying.sandbox.page_url
+            self.story.messages = notifying.sandbox.write_pages()
 
 
 class _Pace:

@@ -65,7 +65,7 @@ class Messaging:
     keys: Keys
     dispatcher: Dispatcher[Any]
     app: Litestar
-    sandbox: Addresses | None
+    sandbox: Sandbox | None
 
 
 @contextlib.asynccontextmanager
@@ -84,21 +84,26 @@ async def messaging(
     data_dir = Path(settings.data_dir)
     keys = keys_of(settings, data_dir, public_url)
     async with contextlib.AsyncExitStack() as stack:
-        sandbox = await _sandbox(settings, data_dir, stack) if settings.mode == "exercise" else None
-        dispatcher = _dispatcher(engine, settings, keys, clock, sandbox, worker, on_change)
+        sandbox, addresses = None, None
+        if settings.mode == "exercise":
+            addresses = _given_sandbox(settings)
+        if settings.mode == "exercise" and addresses is None:
+            sandbox = await stack.enter_async_context(Sandbox(data_dir / "sandbox"))
+            addresses = sandbox.addresses
+        dispatcher = _dispatcher(engine, settings, keys, clock, addresses, worker, on_change)
         stack.push_async_callback(dispatcher.close)
-        token = AUTH_TOKEN if sandbox else _revealed(settings.sms.auth_token)
+        token = AUTH_TOKEN if addresses else _revealed(settings.sms.auth_token)
         pages = ConsoleSettings(engine=engine, links=keys.links, sms_auth_token=token, clock=clock)
         yield Messaging(engine, keys, dispatcher, create_app(pages, extra_routes), sandbox)
 
 
-async def _sandbox(settings: Configuration, data_dir: Path, stack: contextlib.AsyncExitStack) -> Addresses:
+def _given_sandbox(settings: Configuration) -> Addresses | None:
+    """The sandbox that is running already, if the configuration names one."""
     given = settings.sandbox
-    if given.smtp and given.http:
-        host, _, port = given.smtp.rpartition(":")
-        return Addresses(given.http, host, int(port), f"{given.http}/sandbox/mail/lookup", f"{given.http}/")
-    sandbox = await stack.enter_async_context(Sandbox(data_dir / "sandbox"))
-    return sandbox.addresses
+    if not (given.smtp and given.http):
+        return None
+    host, _, port = given.smtp.rpartition(":")
+    return Addresses(given.http, host, int(port), f"{given.http}/sandbox/mail/lookup", f"{given.http}/")
 
 
 def _dispatcher(

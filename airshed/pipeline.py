@@ -56,7 +56,7 @@ class Pipeline:
         self.provinces = ProvinceWatch(airsheds, registry, state("provinces"), limits.neighbours)
         self.episodes = EpisodeTracker(airsheds, state("episodes"), pack=pack.reference)
         self.rules = RuleEngine(pack, state("rules"), mode)
-        self._names = {p.code: pack.airshed.code for p in pack.airshed.provinces}
+        self._now_s = 0.0
 
     def accept(self, batch: ReadingBatch) -> Outcome:
         """Take screened readings in. Nothing is decided before the next mark."""
@@ -65,20 +65,28 @@ class Pipeline:
         outcome.untimely = self.index.take_rejected()
         return outcome
 
-    def advance(self, mark: Mark) -> Outcome:
-        """Event time has moved: decide every complete step, through all stages."""
+    def advance(self, mark: Mark, now_s: float | None = None) -> Outcome:
+        """Event time has moved: decide every complete step, through all stages.
+
+        ``now_s``: the clock against which lag is measured, UTC epoch seconds; in a replay the mark is the clock.
+        """
         outcome = Outcome()
+        self._now_s = epoch_s(mark.time) if now_s is None else now_s
         self._pass_on(_timed("index", self.index.advance, mark), outcome)
         metrics.EVENT_TIME.labels("gateway").set(epoch_s(mark.time))
         return outcome
 
     def _pass_on(self, said: Sequence[StationIndex | Mark], outcome: Outcome) -> None:
         outcome.stations = [item for item in said if isinstance(item, StationIndex)]
+        _show_progress("index", said, self._now_s)
         states = _drive("provinces", self.provinces, said)
+        _show_progress("provinces", states, self._now_s)
         outcome.provinces = [item for item in states if isinstance(item, ProvinceState)]
         events = _drive("episodes", self.episodes, states)
+        _show_progress("episodes", events, self._now_s)
         outcome.episodes = [item for item in events if isinstance(item, EpisodeEvent)]
         notices = _drive("rules", self.rules, events)
+        _show_progress("rules", notices, self._now_s)
         outcome.notices = [item for item in notices if not isinstance(item, Mark)]
         count(outcome, self)
 
@@ -89,10 +97,17 @@ def _drive(name: str, stage: Stage[Any, Any], items: Iterable[Any]) -> list[Any]
     for piece in slices(items):
         if isinstance(piece, Mark):
             said += _timed(name, stage.advance, piece)
-            metrics.EVENT_TIME.labels(name).set(epoch_s(piece.time))
         else:
             said += _timed(name, stage.accept, piece)
     return said
+
+
+def _show_progress(name: str, said: Iterable[Any], now_s: float) -> None:
+    """How far a stage has decided, and how far that is behind the clock."""
+    for item in said:
+        if isinstance(item, Mark):
+            metrics.EVENT_TIME.labels(name).set(epoch_s(item.time))
+            metrics.EVENT_TIME_LAG.labels(name).set(now_s - epoch_s(item.time))
 
 
 def _timed(name: str, call: Callable[[Any], Sequence[Any]], argument: Any) -> Sequence[Any]:
@@ -113,7 +128,7 @@ def count(outcome: Outcome, pipeline: Pipeline) -> None:
         metrics.PROVINCE_LEVEL.labels(state.airshed, state.province).set(level)
     for event in outcome.episodes:
         metrics.EPISODES.labels(event.kind).inc()
-        if event.kind in ("opened", "split"):
+        if event.kind == "opened":
             metrics.EPISODES_OPEN.labels(event.airshed).inc()
         elif event.kind in ("closed", "merged"):
             metrics.EPISODES_OPEN.labels(event.airshed).dec()

@@ -22,7 +22,7 @@ from streams.schemas import EpisodeEvent, ProvinceState
 _RECENT = 8
 _SPARK = "▁▂▃▄▅▆▇█"
 _SPARK_TOP = 350  # index drawn as a full bar: between "rất xấu" and "nguy hại"
-_HISTORY_HOURS = 48
+_HISTORY_HOURS = 36
 
 Colour = tuple[int, int, int]
 
@@ -73,8 +73,10 @@ class LiveView:
 
     def _provinces(self) -> Panel:
         table = Table(expand=True, box=None, padding=(0, 1))
-        for name in ("province", "index", "24 h", "stations", "last 48 h"):
-            table.add_column(name, justify="right" if name in ("index", "24 h", "stations") else "left", no_wrap=True)
+        table.add_column("province", no_wrap=True, min_width=11)
+        for name in ("index", "24 h", "stations"):
+            table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+        table.add_column(f"last {_HISTORY_HOURS} h", no_wrap=True, overflow="crop")
         for province in self._airshed.provinces:
             state = self._states.get(province.code)
             name = province.names.get("vi") or province.names["en"]

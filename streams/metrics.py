@@ -5,6 +5,7 @@ The module lies at the bottom of the tree so that every layer can count; ``docum
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
@@ -170,7 +171,7 @@ STAGE_SECONDS = _histogram(
 
 def documentation() -> str:
     """A Markdown table of every metric."""
-    rows = ["| metric | labels | meaning | what to do |", "|---|---|---|---|"]
+    rows = ["# Metrics", "", "| metric | labels | meaning | what to do |", "|---|---|---|---|"]
     rows += [f"| `{d.name}` | {', '.join(d.labels)} | {d.meaning} | {d.action} |" for d in DESCRIPTIONS]
     return "\n".join(rows) + "\n"
 
@@ -178,3 +179,7 @@ def documentation() -> str:
 def value(name: str, **labels: str) -> float:
     """Current value of a metric, 0 if it was never touched (for the live view and for tests)."""
     return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+if __name__ == "__main__":
+    sys.stdout.write(documentation())

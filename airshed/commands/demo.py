@@ -102,7 +102,7 @@ def _tell(story: Story, run: Demonstration, console: Console) -> None:
     console.print(table)
     console.print("Read every message (all of them marked DIỄN TẬP / EXERCISE):")
     for what, where in (
-        ("in a browser", run.folder / "sandbox" / "messages.html"),
+        ("in a browser", story.messages),
         ("mails", run.folder / "sandbox" / "mail"),
         ("SMS", run.folder / "sandbox" / "messages.jsonl"),
         ("episode", run.folder / "episodes.jsonl"),

@@ -55,6 +55,7 @@ class LocalRuntime:
         mark: Mark | None = None,
         rejected: Sequence[Rejected] = (),
         progress: tuple[str, store.Progress] | None = None,
+        now_s: float | None = None,
     ) -> Outcome:
         """Take readings and then, maybe, a mark; keep what was said, what was refused and how far the input is."""
         outcomes = [self.pipeline.accept(batch) for batch in batches]
@@ -62,7 +63,7 @@ class LocalRuntime:
         for batch, outcome in zip(batches, outcomes, strict=True):
             refused += untimely(batch, outcome.untimely, self._registry)
         if mark is not None:
-            outcomes.append(self.pipeline.advance(mark))
+            outcomes.append(self.pipeline.advance(mark, now_s))
         whole = _joined(outcomes)
         with self._engine.begin() as connection:
             self._keep(connection, whole, refused)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from jinja2 import Environment
 
 from notifiers.gsm7 import parts, unaccent
@@ -41,38 +44,71 @@ _OVERVIEW = _environment.from_string(
 <table><tr><th></th><th>date</th><th>to</th><th>subject</th></tr>
 {% for m in mails[:shown] %}<tr><td class="n">{{ m.number }}</td><td class="n">{{ m.date }}</td>
 <td class="n">{{ m.to }}</td>
-<td><a href="/mail/{{ m.number }}">{{ m.subject }}</a></td></tr>
+<td><a href="{{ places.mail.format(m.number) }}">{{ m.subject }}</a></td></tr>
 {% else %}<tr><td colspan="4">none yet</td></tr>{% endfor %}</table>""",
     )
 )
 _MAIL = _environment.from_string(
     _FRAME.replace(
         "CONTENT",
-        """<p><a href="/">all messages</a></p><h1>{{ mail.subject }}</h1>
+        """<p><a href="{{ places.all }}">all messages</a></p><h1>{{ mail.subject }}</h1>
 <table>{% for name, value in headers %}<tr><th>{{ name }}</th><td>{{ value }}</td></tr>{% endfor %}</table>
-{% if html %}<iframe sandbox="" title="HTML part" src="/mail/{{ mail.number }}/body.html"></iframe>{% endif %}
+{% if html %}<iframe sandbox="" title="HTML part" src="{{ places.body.format(mail.number) }}"></iframe>{% endif %}
 <h2>Text part</h2><pre>{{ text }}</pre>""",
     )
 )
 
 
-def overview(phone: Phone, mailbox: Mailbox) -> str:
+@dataclass(frozen=True)
+class Places:
+    """Where the pages are, seen from each other: routes of the running sandbox, or files."""
+
+    all: str = "/"
+    mail: str = "/mail/{}"
+    body: str = "/mail/{}/body.html"
+
+
+_ROUTES = Places()
+
+
+def overview(phone: Phone, mailbox: Mailbox, places: Places = _ROUTES) -> str:
     """The page of all messages, the newest first."""
     return _OVERVIEW.render(
         sms=list(reversed(phone.messages.values())),
         mails=list(reversed(mailbox.mails)),
         count=lambda body: parts(unaccent(body)),
         shown=_SHOWN,
+        places=places,
     )
 
 
-def mail_page(mail: Mail) -> str:
+def mail_page(mail: Mail, places: Places = _ROUTES) -> str:
     """The page of one mail."""
     message = mail.message
-    text, html = message.get_body(("plain",)), message.get_body(("html",))
+    text = message.get_body(("plain",))
     return _MAIL.render(
         mail=mail,
         headers=[(name, str(value)) for name, value in message.items()],
         text=text.get_content() if text else "",
-        html=html is not None,
+        html=mail_body(mail) is not None,
+        places=places,
     )
+
+
+def mail_body(mail: Mail) -> str | None:
+    """The HTML part of a mail."""
+    part = mail.message.get_body(("html",))
+    return None if part is None else str(part.get_content())
+
+
+def write_pages(phone: Phone, mailbox: Mailbox, directory: Path) -> Path:
+    """The same pages as files, to be read when the sandbox no longer runs. Returns the page of all messages."""
+    pages = directory / "pages"
+    pages.mkdir(exist_ok=True)
+    index = directory / "messages.html"
+    index.write_text(overview(phone, mailbox, Places(mail="pages/mail-{}.html")), encoding="utf-8")
+    beside = Places(all="../messages.html", body="body-{}.html")
+    for mail in mailbox.mails[-_SHOWN:]:
+        (pages / f"mail-{mail.number}.html").write_text(mail_page(mail, beside), encoding="utf-8")
+        (pages / f"body-{mail.number}.html").write_text(mail_body(mail) or "", encoding="utf-8")
+    return index

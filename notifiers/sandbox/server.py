@@ -14,6 +14,7 @@ import uvicorn
 
 from notifiers.sandbox.faults import Faults
 from notifiers.sandbox.mailbox import Mailbox
+from notifiers.sandbox.pages import write_pages
 from notifiers.sandbox.phone import Phone
 from notifiers.sandbox.sms_endpoint import create_endpoint
 
@@ -54,6 +55,7 @@ class Sandbox:
         callback_after_s: float = 0.05,
     ) -> None:
         """Keep messages in ``directory``. Port 0 takes a free one; give ports to have the same after a restart."""
+        self._directory = directory
         self.phone = Phone(directory, account_sid, auth_token, Faults(), callback_after_s)
         self.mailbox = Mailbox(directory, Faults())
         self._ports = (http_port, smtp_port)
@@ -99,6 +101,10 @@ class Sandbox:
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving
+
+    def write_pages(self) -> Path:
+        """Every message as files that a browser opens without the sandbox. Returns the first page."""
+        return write_pages(self.phone, self.mailbox, self._directory)
 
     async def __aenter__(self) -> Sandbox:
         await self.start()

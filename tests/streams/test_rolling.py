@@ -66,6 +66,7 @@ def test_an_hour_is_said_once_its_lateness_has_passed() -> None:
         completeness={"pm25": 1.0},
         final=True,
         revision=0,
+        decided=utc(MIDNIGHT + HOUR + LATENESS),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -17,7 +18,12 @@ SEEDS = st.integers(0, 2**32)
 # Seeds do not shrink to anything simpler.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 QUICK = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
-LONG = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+LONG = settings(
+    max_examples=int(os.environ.get("AIRSHED_HISTORIES", "30")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=PHASES,
+)
 
 
 class Recording(dict[str, bytes]):
