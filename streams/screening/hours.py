@@ -27,6 +27,11 @@ Rows = NDArray[np.int64] | slice
 FLAT_OF_DAY = 16
 """Equal hours among the latest 24 that make a flatline as well: a stuck value with a few interruptions."""
 
+FLAT_LATELY = 9
+"""How many of the latest twelve must be among them. Without it an instrument that has recovered is condemned, with
+its good hours, when it happens to meet the old value again (seen in a recording: 8 for sixteen hours, then 13, 8, 4,
+10, 10, 12, 8)."""
+
 DIP_SHARE = 0.25
 """A dip falls to a quarter of the hours around it or below. Air does not do that for a single hour and come back:
 the afternoon minimum of a delta winter takes several hours to reach and to leave."""
@@ -87,9 +92,9 @@ class HourScreen:
     def _flat(self, case: HourCase) -> Mask:
         value = case.means[-1]
         same = case.means == value
-        run = np.logical_and.reduce(same[-FLAT_HOURS:], axis=0)
-        often = np.add.reduce(same, axis=0, dtype=np.int8) >= FLAT_OF_DAY
-        flat: Mask = (run | often) & (value >= self._flat_floor[case.rows])
+        lately = np.add.reduce(same[-FLAT_HOURS:], axis=0, dtype=np.int8)
+        often = (np.add.reduce(same, axis=0, dtype=np.int8) >= FLAT_OF_DAY) & (lately >= FLAT_LATELY)
+        flat: Mask = ((lately == FLAT_HOURS) | often) & (value >= self._flat_floor[case.rows])
         return flat
 
     def _pair(self, case: HourCase) -> Mask:

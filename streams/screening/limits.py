@@ -46,8 +46,9 @@ class ClassLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
       2000 is what the instruments can measure.
     * Gas range: noise below zero; the upper end is about twice the highest breakpoint of VN_AQI's hourly table.
     * ``flat_floor``: PM monitors report whole µg/m³, and three of them can stand still in clean air. Gases change in
-      steps of one part per billion (2-3 µg/m³; CO 0.1 ppm, about 115) and stay at a few steps for whole nights,
-      hence about ten steps.
+      steps of one part per billion (2-3 µg/m³) and stay at a few steps for whole nights, hence about ten steps. CO
+      comes in tenths of a mg/m³ and is the smoothest of all: half a day within one step is ordinary at fifteen
+      steps (385 such hours in eight days of a recording, all of them air), so fifty are asked for.
     * ``dip_floor``: a fall to a quarter of the hours around must be more than a few steps of resolution.
     * ``spike_rise`` of PM: 150 µg/m³ is more than burning next door adds to one five-minute value and not to the
       next. Gases do rise and fall within minutes beside a road or under a plume, so they are not looked at.
@@ -62,7 +63,7 @@ class ClassLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     o3: PollutantLimits = PollutantLimits(lowest=-20, highest=1_600, flat_floor=20, dip_floor=40)
     no2: PollutantLimits = PollutantLimits(lowest=-20, highest=4_000, flat_floor=20, dip_floor=40)
     so2: PollutantLimits = PollutantLimits(lowest=-20, highest=5_500, flat_floor=25, dip_floor=40)
-    co: PollutantLimits = PollutantLimits(lowest=-1_000, highest=200_000, flat_floor=1_200, dip_floor=2_000)
+    co: PollutantLimits = PollutantLimits(lowest=-1_000, highest=200_000, flat_floor=5_000, dip_floor=2_000)
     pair_factor: float = 1.1
     pair_offset: float | None = 5.0
 

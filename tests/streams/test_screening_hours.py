@@ -70,7 +70,11 @@ def test_sixteen_equal_hours_of_a_day_are_a_flatline_though_interrupted() -> Non
     assert suspects(hourly(broken)) == {18: {"pm25": "flatline"}}
 
 
-@pytest.mark.parametrize(("pollutant", "value"), [("pm25", 2.0), ("so2", 8.0), ("co", 1_000.0), ("no2", 0.0)])
+def test_an_instrument_that_has_recovered_may_meet_the_old_value_again() -> None:
+    assert 22 not in suspects(hourly([*[8.0] * 16, 13.0, 8.0, 4.0, 10.0, 12.0, 8.0]))
+
+
+@pytest.mark.parametrize(("pollutant", "value"), [("pm25", 2.0), ("so2", 8.0), ("co", 1_500.0), ("no2", 0.0)])
 def test_clean_air_at_the_resolution_of_the_instrument_is_not_a_flatline(pollutant: str, value: float) -> None:
     assert suspects(hourly([value] * 20, pollutant)) == {}
 
