@@ -115,7 +115,7 @@ class DatedFiles:
 
 
 class Snapshot:
-    """One address whose content is always the present: fetched at every look."""
+    """One address whose content is always the present: fetched at every look. The first value of a period stands."""
 
     again_s = 0.0
 
@@ -136,7 +136,7 @@ class Snapshot:
         if answer.status != 200:
             return
         loaded = self._reader.load(answer.body, PurePath(urlsplit(self._url).path.lstrip("/")))
-        fresh = news(loaded.batch, before.said, self._reader.registry)
+        fresh = news(loaded.batch, before.said, self._reader.registry, changed="dropped")
         if len(fresh) or loaded.rejected:
             yield Arrival(self._name, self._url, replace(loaded, batch=fresh), self._remembering(answer, loaded))
 

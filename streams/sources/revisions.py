@@ -6,6 +6,8 @@ the same station, pollutant and time is a revision and is marked ``revised``.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import numpy as np
 
@@ -28,8 +30,10 @@ def said_by(batch: ReadingBatch, registry: StationRegistry) -> Said:
     return said
 
 
-def news(batch: ReadingBatch, before: Said, registry: StationRegistry) -> ReadingBatch:
-    """The rows that were not said before; those that were said otherwise are ``revised``.
+def news(
+    batch: ReadingBatch, before: Said, registry: StationRegistry, *, changed: Literal["revised", "dropped"] = "revised"
+) -> ReadingBatch:
+    """The rows that were not said before; those that were said otherwise are ``revised``, or left out.
 
     A row that had no value before is no revision when it has one now: nothing was counted.
     """
@@ -44,13 +48,16 @@ def news(batch: ReadingBatch, before: Said, registry: StationRegistry) -> Readin
         earlier = known.get((registry.stations[station].code, POLLUTANTS[pollutant], time_s))
         if earlier == (value, status):
             continue
+        counted = earlier is not None and earlier[0] is not None
+        if counted and changed == "dropped":
+            continue
         kept.append(number)
-        if earlier is not None and earlier[0] is not None and status == _MEASURING:
+        if counted and status == _MEASURING:
             revised.append(number)
     status_of = batch.status.copy()
     status_of[revised] = _REVISED
-    changed = ReadingBatch(batch.station, batch.pollutant, batch.time_s, batch.period_s, batch.value, status_of)
-    return changed.take(np.array(kept, np.intp))
+    marked = ReadingBatch(batch.station, batch.pollutant, batch.time_s, batch.period_s, batch.value, status_of)
+    return marked.take(np.array(kept, np.intp))
 
 
 def _rows(batch: ReadingBatch) -> list[tuple[int, int, int, float | None, int]]:

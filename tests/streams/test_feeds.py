@@ -111,9 +111,24 @@ def test_sensor_community_p1_is_pm10_and_texts_are_numbers() -> None:
         ("sc-90002", "pm10", 55.5),
         ("sc-90002", "pm25", 38.2),
     ]
-    assert {(t, period) for _, _, t, period, _, _ in read("sensor_community.json")} == {
-        (at("2026-01-12T05:03:20"), 300)
-    }
+    stamps = {(t, period) for _, _, t, period, _, _ in read("sensor_community.json")}
+    assert stamps == {(at("2026-01-12T05:05:00"), 300), (at("2026-01-12T05:10:00"), 300)}
+
+
+def test_values_of_one_sensor_fall_into_the_cycles_of_the_clock() -> None:
+    """Periods as stamped would overlap and cross the hour, and what counts minutes would refuse them."""
+    record = json.loads((FEEDS / "sensor_community.json").read_text())[0]
+    stamps = ["04:57:31", "05:02:22", "04:59:58", "05:00:00"]
+    records = [
+        {**record, "timestamp": f"2026-01-12 {stamp}", "sensordatavalues": [{"value_type": "P2", "value": str(n)}]}
+        for n, stamp in enumerate(stamps)
+    ]
+    loaded = sensor_community.parse(json.dumps(records).encode(), feed("sc-", "sc"))
+    assert [(t, v) for _, _, t, _, v, _ in values(loaded)] == [
+        (at("2026-01-12T05:00:00"), 3.0),
+        (at("2026-01-12T05:05:00"), 1.0),
+    ]
+    assert loaded.unused == 2
 
 
 def test_a_citizens_sensor_registered_as_reference_is_noted() -> None:

@@ -216,9 +216,12 @@ async def test_sensor_community_is_a_snapshot_of_the_present() -> None:
         (arrival,) = await looked(feed)
         assert len(arrival.loaded.batch) == 6
         assert await looked(feed) == []
-        bucket.files["/data.json"] = bucket.files["/data.json"].replace(b"05:03:20", b"05:05:50")
+        # The next value within the same five minutes is no revision; the first of the next five minutes is news.
+        bucket.files["/data.json"] = bucket.files["/data.json"].replace(b"61.30", b"71.30")
+        assert await looked(feed) == []
+        bucket.files["/data.json"] = bucket.files["/data.json"].replace(b"05:03:20", b"05:11:50")
         (arrival,) = await looked(feed)
-        assert len(arrival.loaded.batch) == 6
+        assert len(arrival.loaded.batch) == 4
 
 
 @pytest.mark.parametrize(
