@@ -8,7 +8,7 @@ handled. Here an offset counts only when the code that handled its batch has sai
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -95,7 +95,10 @@ class FinishedOffsets:
         """Partitions with something to commit."""
         return list(self._safe)
 
-    def reset(self) -> None:
-        """Forget everything: positions go back to what is committed, and unfinished messages come again."""
+    def reset(self, finished: Mapping[Partition, int] | None = None) -> None:
+        """Forget everything: positions are set anew, and unfinished messages come again.
+
+        ``finished``: offsets up to which partitions are known to be finished all the same.
+        """
         self._pending.clear()
-        self._safe.clear()
+        self._safe = dict(finished or {})

@@ -135,7 +135,8 @@ class BatchConsumer(stock.Consumer):
         if fresh:
             await self._thread.seek_to_beginning(*fresh)
             self._read_offset.update({tp: None for tp, offset in offsets.items() if not offset})
-        self.finished.reset()
+        # What the state holds is finished, though a killed worker may not have come to committing it.
+        self.finished.reset({Partition(tp.topic, tp.partition): offset for tp, offset in offsets.items() if offset})
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         """Used by Faust's recovery."""

@@ -79,6 +79,15 @@ def test_a_batch_from_before_a_reset_finishes_nothing() -> None:
     assert finished.safe(HERE) == 10
 
 
+def test_what_the_state_holds_may_be_committed_at_once() -> None:
+    """A worker killed before its commit and started again on a quiet topic would otherwise never commit: false lag."""
+    finished = FinishedOffsets()
+    finished.reset({HERE: 42})
+    assert finished.safe(HERE) == 42
+    finished.open(HERE, 50)
+    assert finished.safe(HERE) == 42
+
+
 # -- journal ---------------------------------------------------------------------------------------------------------
 
 

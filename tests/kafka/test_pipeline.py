@@ -93,7 +93,8 @@ def wait_until_done(installation: Installation) -> None:
     deadline = time.monotonic() + 90
     while not all(installation.committed(topic) == installation.ends(topic) for topic in chain):
         assert installation.processes[-1].running, installation.processes[-1].output
-        assert time.monotonic() < deadline, installation.processes[-1].output
+        behind = {topic: (installation.committed(topic), installation.ends(topic)) for topic in chain}
+        assert time.monotonic() < deadline, f"{behind}\n{installation.processes[-1].output}"
         time.sleep(0.2)
 
 
