@@ -13,6 +13,7 @@ import msgspec
 from airshed.secret import Secret
 from airshed.source_settings import DEFAULT_KIND, KINDS, SourceSettings, problems_of, resolved
 from streams.errors import ConfigurationError, Problem
+from streams.screening import Limits
 
 __all__ = ["Configuration", "Mode", "Secret", "SourceSettings", "load"]
 
@@ -108,6 +109,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     sandbox: SandboxSettings = SandboxSettings()
     web: WebSettings = WebSettings()
     kafka: KafkaSection = KafkaSection()
+    screening: Limits = Limits()
 
     @property
     def database_url(self) -> str:
@@ -159,7 +161,11 @@ def _converted(struct: type[Any], data: dict[str, Any], prefix: str, problems: l
     for name, field in known.items():
         if field.required and name not in data:
             problems.append(Problem("missing", field=prefix + name, remedy="add it"))
-    return struct(**values) if len(problems) == before else None
+    try:
+        return struct(**values) if len(problems) == before else None
+    except ValueError as error:  # a struct that checks itself, such as the limits of screening
+        problems.append(Problem(str(error), field=prefix.rstrip("."), remedy="correct the values"))
+        return None
 
 
 def _value(hint: Any, value: Any, path: str, problems: list[Problem]) -> Any:

@@ -22,6 +22,7 @@ from streams.clock import ManualClock, SystemClock, epoch_s
 from streams.errors import InputError
 from streams.gateway import refuse_ahead, replay
 from streams.schemas import Mark, Rejected
+from streams.screening import Limits
 from streams.sources.arrivals import Loaded
 from streams.sources.files import FileReader, load_path
 from streams.stations import StationRegistry
@@ -66,6 +67,7 @@ class Replay:
 
     Attributes:
         clock: shows event time to what sends the messages.
+        limits: of screening; by default those of the code.
     """
 
     engine: sa.Engine
@@ -75,12 +77,15 @@ class Replay:
     fingerprint: str
     plan: Plan | None = None
     sender: Sender | None = None
+    limits: Limits | None = None
     clock: ManualClock = field(default_factory=ManualClock)
 
     async def play(self, advanced: Callable[[int], None] = lambda rows: None) -> Report:
         """Play everything. ``advanced`` hears how many readings have been taken in since it last did."""
         started = time.perf_counter()
-        runtime = LocalRuntime(self.engine, self.pack, self.registry, mode="exercise", plan=self.plan)
+        runtime = LocalRuntime(
+            self.engine, self.pack, self.registry, mode="exercise", plan=self.plan, limits=self.limits
+        )
         position = self._position()
         report = Report(len(self.loaded.batch), len(self.loaded.rejected), self.loaded.unused, position)
         for number, (batches, mark) in enumerate(self._steps(), start=1):

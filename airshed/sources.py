@@ -27,6 +27,7 @@ from streams.sources.dated_files import Calendar, DatedFiles, Snapshot
 from streams.sources.directory import StationDirectory
 from streams.sources.files import FileReader, Prefixes
 from streams.sources.ftp import FtpAccount
+from streams.sources.guarded import Guarded
 from streams.sources.memory import Part
 from streams.sources.names import Names, OneStation, StationNames
 from streams.sources.openaq_api import Access, OpenAq, paced
@@ -70,7 +71,7 @@ class Feeds:
                 made = list(self._made(source, memory[memory_of(source)]))
             except InputError as error:
                 raise ConfigurationError([Problem(error.message, field=source.name, remedy=error.remedy)]) from None
-            self.sources += [Listened(one, clock, silent_after_s=source.silent_after_s) for one in made]
+            self.sources += [Listened(Guarded(one), clock, silent_after_s=source.silent_after_s) for one in made]
         if len(self.routes) > 1:
             problem = Problem("there is one address to push to", field="sources", remedy='keep one of kind "push"')
             raise ConfigurationError([problem])

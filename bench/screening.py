@@ -179,7 +179,7 @@ def _stretch(rows: Rows, batch: ReadingBatch, chance: random.Random, hours: int)
     times = batch.time_s[rows]
     while True:
         start = chance.randint(first, max(first, last)) * HOUR
-        found = rows[(times > start) & (times <= start + hours * HOUR)]
+        found: Rows = rows[(times > start) & (times <= start + hours * HOUR)]
         if len(found):
             return found
 

@@ -20,13 +20,16 @@ from airshed.kafka.services import kafka_settings
 from airshed.local import store
 from airshed.local.live import database_of
 from airshed.messaging import import_registries, keys_of
+from airshed.rejections import Kept, kept_locally, kept_on_kafka, replay_locally, replay_on_kafka
 from airshed.service import stop_on_signals
 from notifiers.sandbox.server import Sandbox
 from rules.loading import load_pack
 from streams.errors import InputError
+from streams.stations import read_stations
 
 Config = Annotated[Path, typer.Option(help="The installation's configuration file.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+OnKafka = Annotated[bool, typer.Option("--kafka", help="Those in the topic readings.rejected.")]
 _DEFAULT = Path("airshed.toml")
 
 topics = typer.Typer(
@@ -88,41 +91,75 @@ def _show_topics(findings: list[Any], *, json: bool) -> None:
 
 @rejected.command("list")
 def rejected_list(
-    config: Config = _DEFAULT, newest: Annotated[int, typer.Option(help="How many.")] = 20, json: Json = False
+    config: Config = _DEFAULT,
+    newest: Annotated[int, typer.Option(help="How many.")] = 20,
+    kafka: OnKafka = False,
+    json: Json = False,
 ) -> None:
     """The newest readings or lines that could not be used: number, reason, place, remedy.
 
     Example: `airshed rejected list --newest 5`
     """
-    items = _rejected(config, newest)
+    items = _rejected(config, newest, kafka=kafka)
     if json:
-        _print_json([{"number": number, **msgspec.to_builtins(item)} for number, item in items])
+        _print_json([{"number": kept.number, **msgspec.to_builtins(kept.item)} for kept in items])
         return
-    for number, item in items:
-        _out().print(f"{number:>8}  {item.reason:<18} {item.message}")
+    for kept in items:
+        _out().print(f"{kept.number:>8}  {kept.item.reason:<18} {kept.item.message}")
     if not items:
         _out().print("nothing has been rejected")
 
 
 @rejected.command("show")
-def rejected_show(number: int, config: Config = _DEFAULT) -> None:
+def rejected_show(number: str, config: Config = _DEFAULT, kafka: OnKafka = False) -> None:
     """One rejected item whole, with its original bytes.
 
     Example: `airshed rejected show 17`
     """
-    for found, item in _rejected(config, newest=-1):
-        if found == number:
+    for kept in _rejected(config, newest=-1, kafka=kafka):
+        if kept.number == number:
+            item = kept.item
             _out().print(f"reason   {item.reason}\nplace    {item.place}\nsource   {item.source}\n{item.message}\n")
             _out().print(item.raw.decode("utf-8", "backslashreplace"))
             return
     raise InputError(f"no rejected item {number}", remedy="see the numbers with `airshed rejected list`")
 
 
-def _rejected(config: Path, newest: int) -> list[Any]:
-    engine = database_of(load(config))
-    store.metadata.create_all(engine)
-    with engine.connect() as connection:
-        return store.rejected_items(connection, newest)
+@rejected.command("replay")
+def rejected_replay(
+    config: Config = _DEFAULT,
+    reason: Annotated[list[str] | None, typer.Option(help="Only items of this reason; may be repeated.")] = None,
+    kafka: OnKafka = False,
+    json: Json = False,
+) -> None:
+    """Hand back what can be used by now, for example after a station was registered. Safe to repeat.
+
+    Readings that are older than the windows (about a day and a half) are refused once more, as late.
+
+    Example: `airshed rejected replay --reason unknown-station`
+    """
+    settings = load(config)
+    registry = read_stations(Path(settings.stations), [load_pack(settings.pack).airshed])
+    path: Path | None = None
+    if kafka:
+        revived = replay_on_kafka(kafka_settings(settings), registry, reason or ())
+    else:
+        revived, path = replay_locally(database_of(settings), settings, registry, reason or ())
+    if json:
+        numbers = [kept.number for kept in revived.items]
+        _print_json({"items": numbers, "readings": len(revived.batch), "file": None if path is None else str(path)})
+        return
+    where = "to Kafka" if kafka else f"in {path}" if path else ""
+    _out().print(f"{len(revived.items)} items, {len(revived.batch)} readings handed back {where}".rstrip())
+
+
+def _rejected(config: Path, newest: int, *, kafka: bool) -> list[Kept]:
+    """Newest first."""
+    settings = load(config)
+    if not kafka:
+        return kept_locally(database_of(settings), newest)
+    items = list(reversed(kept_on_kafka(kafka_settings(settings))))
+    return items if newest < 0 else items[:newest]
 
 
 @subscribers.command("import")

@@ -65,7 +65,7 @@ def replay(
     fingerprint = replaying.fingerprint(readings, stations, pack)
     engine = _database(out, fingerprint, fresh=fresh or not send, keep_safe=send)
     loaded = replaying.load_readings(readings, registry)
-    run = replaying.Replay(engine, pack, registry, loaded, fingerprint, plan=plan)
+    run = replaying.Replay(engine, pack, registry, loaded, fingerprint, plan=plan, limits=settings.screening)
     upgrade(engine)
     keys = keys_of(settings, out, settings.web.public_url)
     show_imports(import_registries(engine, keys, pack, subscribers, facilities))

@@ -123,7 +123,7 @@ async def worker(
     """The stages. Raises whatever made it stop by itself; the process should end with code 1 then."""
     pack, registry = load_pack(settings.pack), _registry(settings)
     metrics.PACK_LOADED.labels(pack.reference).set(1)
-    specs = stage_specs(kafka_settings(settings), pack, registry, mode=settings.mode)
+    specs = stage_specs(kafka_settings(settings), pack, registry, mode=settings.mode, limits=settings.screening)
     running = Worker(kafka_settings(settings, name), specs)
     health = Health({"partitions": lambda: "" if running.ready.is_set() else "no partitions yet, or recovering"})
     async with _healthy(settings, port, health):

@@ -80,7 +80,14 @@ class Live:
         settings = self._settings
         names = [memory_of(source) for source in settings.sources]
         runtime = LocalRuntime(
-            engine, self._pack, self._registry, mode=settings.mode, plan=plan, extra_states=names, provisional=True
+            engine,
+            self._pack,
+            self._registry,
+            mode=settings.mode,
+            plan=plan,
+            extra_states=names,
+            provisional=True,
+            limits=settings.screening,
         )
         return runtime, Feeds(settings.sources, self._registry, runtime.states, self._clock)
 

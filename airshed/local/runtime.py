@@ -14,6 +14,7 @@ from rules.notices import Notice
 from streams import metrics
 from streams.batches import ReadingBatch
 from streams.schemas import Mark, Rejected
+from streams.screening import Limits
 from streams.stations import StationRegistry
 
 Plan = Callable[[sa.Connection, Notice], int]
@@ -40,6 +41,7 @@ class LocalRuntime:
         plan: Plan | None = None,
         extra_states: Sequence[str] = (),
         provisional: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         store.metadata.create_all(engine)
         self._engine = engine
@@ -47,7 +49,9 @@ class LocalRuntime:
         self._registry = registry
         with engine.connect() as connection:
             self.states = {name: store.StageState(name, connection) for name in (*STAGES, *extra_states)}
-        self.pipeline = Pipeline(pack, registry, self.states.__getitem__, mode=mode, provisional=provisional)
+        self.pipeline = Pipeline(
+            pack, registry, self.states.__getitem__, mode=mode, provisional=provisional, limits=limits
+        )
 
     def take(
         self,

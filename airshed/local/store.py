@@ -41,6 +41,12 @@ rejected_log = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
+rejected_replayed = sa.Table(
+    "rejected_replayed",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+)
+
 run_progress = sa.Table(
     "run_progress",
     metadata,
@@ -128,6 +134,19 @@ def rejected_items(connection: sa.Connection, newest: int) -> list[tuple[int, Re
     """The newest rejected items with their numbers, newest first."""
     query = sa.select(rejected_log.c.seq, rejected_log.c.body).order_by(rejected_log.c.seq.desc()).limit(newest)
     return [(seq, msgspec.json.decode(body, type=Rejected)) for seq, body in connection.execute(query)]
+
+
+def replayed_numbers(connection: sa.Connection) -> set[int]:
+    """Rejected items that have been handed back to the pipeline."""
+    return set(connection.scalars(sa.select(rejected_replayed.c.seq)))
+
+
+def note_replayed(connection: sa.Connection, numbers: Sequence[int]) -> None:
+    """Remember that these items have been handed back. May be repeated."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    rows = [{"seq": number} for number in numbers]
+    if rows:
+        connection.execute(dialect.insert(rejected_replayed).on_conflict_do_nothing(), rows)
 
 
 class Progress(msgspec.Struct, frozen=True):
