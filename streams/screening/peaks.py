@@ -113,20 +113,19 @@ class Peaks:
     def packed(self, rows: Sequence[int]) -> list[bytes]:
         """One value per station; those of hours that have left the ring are not in it."""
         assert self.newest is not None
-        hours = np.arange(self.newest - PEAK_HOURS + 1, self.newest + 1)
-        slots = hours % PEAK_HOURS
-        head = int(self.newest).to_bytes(4, "little", signed=True)
-        return [head + self._entries(slots, row) for row in rows]
-
-    def _entries(self, slots: Ints, row: int) -> bytes:
-        first = self.first[slots, row]
-        ages, pollutants = np.nonzero(~np.isnan(first))
-        at = slots[ages], row, pollutants
-        entries = np.zeros(len(ages), _ENTRY)
-        entries["place"] = ages * _PER_HOUR + pollutants
+        slots = np.arange(self.newest - PEAK_HOURS + 1, self.newest + 1) % PEAK_HOURS
+        own = np.array(rows, np.int64)
+        present = ~np.isnan(self.first[np.ix_(slots, own)]).transpose(1, 0, 2)  # by station, then age, then pollutant
+        station, age, pollutant = np.nonzero(present)
+        at = slots[age], own[station], pollutant
+        entries = np.zeros(len(age), _ENTRY)
+        entries["place"] = age * _PER_HOUR + pollutant
         entries["minute"], entries["length"], entries["other"] = self.minute[at], self.length[at], self._other[at]
         entries["first"], entries["second"] = self.first[at], self.second[at]
-        return entries.tobytes()
+        head, raw = int(self.newest).to_bytes(4, "little", signed=True), entries.tobytes()
+        ends = np.cumsum(np.add.reduce(present, axis=(1, 2))) * _ENTRY.itemsize
+        starts = [0, *ends[:-1].tolist()]
+        return [head + raw[start:end] for start, end in zip(starts, ends.tolist(), strict=False)]
 
     def restore(self, row: int, value: bytes) -> None:
         """Read a station back; hours outside the ring are left out."""
