@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from litestar import Litestar
 
 from airshed.configuration import Configuration
@@ -32,6 +33,7 @@ from streams.clock import Clock
 from streams.errors import ConfigurationError, Problem
 
 _SECRET_BYTES = 32
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -208,3 +210,11 @@ def import_registries(
         if facilities is not None:
             reports["facilities"] = import_facilities(connection, facilities, keys.vault, rules)
     return reports
+
+
+def log_imports(reports: Mapping[str, ImportReport]) -> None:
+    """What became of the registries, for a service's log: refused rows with place and remedy, contacts masked."""
+    for registry, report in reports.items():
+        _log.info("registry read", registry=registry, accepted=report.accepted, refused=len(report.refused))
+        for finding in (*report.refused, *report.warnings):
+            _log.warning("registry row", registry=registry, problem=str(finding))

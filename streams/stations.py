@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,9 +72,19 @@ def read_stations(path: Path, airsheds: Iterable[Airshed]) -> StationRegistry:
         RegistryError: naming file, line, column and remedy, at the first row that cannot be used.
     """
     airsheds = list(airsheds)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        return StationRegistry(_station(row, f"{path}:{reader.line_num}", airsheds) for row in reader)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise RegistryError(
+            f"cannot be read: {why}", place=str(path), remedy="give the station registry, CSV"
+        ) from None
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    missing = [name for name in ("lat", "lon", "province") if name not in (reader.fieldnames or ())]
+    if missing:
+        found = ", ".join(reader.fieldnames or ("none",))
+        raise RegistryError(f"no column {', '.join(missing)}", place=f"{path}:1", remedy=f"columns found: {found}")
+    return StationRegistry(_station(row, f"{path}:{reader.line_num}", airsheds) for row in reader)
 
 
 def _station(row: dict[str, str], place: str, airsheds: list[Airshed]) -> Station:

@@ -24,10 +24,10 @@ def recorded(request: pytest.FixtureRequest) -> Path:
     """The folder that holds ``data/`` and ``vectors/``."""
     folder = request.config.getoption("--recorded")
     if folder is None:
-        pytest.skip("no folder given: --recorded FOLDER")
+        pytest.skip("no folder given: --recorded=FOLDER")
     assert isinstance(folder, Path)
     if not (folder / "vectors" / "index.json").is_file():
-        pytest.fail(f"--recorded {folder}: no vectors/index.json in it")
+        pytest.fail(f"--recorded={folder}: no vectors/index.json in it")
     return folder.resolve()
 
 

@@ -20,7 +20,7 @@ from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.worker import Worker
 from airshed.local import store
 from airshed.local.live import database_of, database_problem, until
-from airshed.messaging import import_registries, keys_of, messaging
+from airshed.messaging import import_registries, keys_of, log_imports, messaging
 from airshed.replaying import load_readings
 from airshed.service import Health, health_app, health_routes, listening_socket, serving
 from airshed.sources import Feeds, memory_of
@@ -195,8 +195,4 @@ def _registry(settings: Configuration) -> Any:
 
 def _import(engine: sa.Engine, settings: Configuration, keys: Any) -> None:
     subscribers, facilities = (Path(v) if v else None for v in (settings.subscribers, settings.facilities))
-    reports = import_registries(engine, keys, load_pack(settings.pack), subscribers, facilities)
-    for registry, report in reports.items():
-        _log.info("registry read", registry=registry, accepted=report.accepted, refused=len(report.refused))
-        for refusal in report.refused:
-            _log.warning("row refused", registry=registry, problem=str(refusal))
+    log_imports(import_registries(engine, keys, load_pack(settings.pack), subscribers, facilities))

@@ -13,7 +13,7 @@ import structlog
 
 from airshed.configuration import Configuration
 from airshed.local.runtime import LocalRuntime
-from airshed.messaging import import_registries, messaging
+from airshed.messaging import import_registries, log_imports, messaging
 from airshed.service import Health, health_routes, listening_socket, serving, stop_on_signals
 from airshed.sources import Feeds, memory_of
 from notifiers.database import connect, reading, upgrade
@@ -63,7 +63,7 @@ class Live:
             ) as notifying,
             serving(notifying.app, listener),
         ):
-            import_registries(engine, notifying.keys, self._pack, *self._recipient_files())
+            log_imports(import_registries(engine, notifying.keys, self._pack, *self._recipient_files()))
             _log.info("up", pack=self._pack.reference, stations=len(self._registry), web=web.public_url)
             async with asyncio.TaskGroup() as group:
                 group.create_task(notifying.dispatcher.run(stop))

@@ -18,7 +18,7 @@ class WirePolicy(EmailPolicy):
     """Writes headers for SMTP; used to turn a finished message into bytes, not to build one."""
 
     def __init__(self) -> None:
-        super().__init__(linesep="\r\n", max_line_length=None)
+        super().__init__(linesep="\r\n", max_line_length=None)  # type: ignore[call-arg]  # the rest has defaults
 
     def fold(self, name: str, value: Any) -> str:
         """The header line with its line end. ``value`` is a parsed header of the message."""
