@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import machine, report
+from bench import latency, local, machine, memory, report, restart
 from bench.contest import ENGINES, REPETITIONS, contest
 from bench.engines_part import part as engines_part
 from bench.report import Part
@@ -22,7 +22,18 @@ def _engines(options: Options) -> Part:
     return engines_part(workload, contest(workload, options.engines, options.repetitions), load)
 
 
-PARTS: dict[str, Callable[[Options], Part]] = {"engines": _engines}
+def _replay(options: Options) -> Part:
+    workload = Workload(stations=options.stations, readings=options.readings)
+    return local.part(workload, options.repetitions, options.recorded)
+
+
+PARTS: dict[str, Callable[[Options], Part]] = {
+    "engines": _engines,
+    "replay": _replay,
+    "memory": lambda _options: memory.part(),
+    "latency": lambda options: latency.part(options.stations),
+    "restart": lambda _options: restart.part(),
+}
 """In the order of the report."""
 
 

@@ -69,7 +69,9 @@ class StageRunner:
         """Run the stage over messages in offset order. Nothing of it counts until ``settle``."""
         work = Work()
         start = self.next_offset
-        fresh = [record for record in records if record.offset >= start]
+        fresh = records
+        if records and records[0].offset < start:
+            fresh = [record for record in records if record.offset >= start]
         work.repeated = len(records) - len(fresh)
         for piece in _runs(fresh):
             if isinstance(piece, _Marked):
@@ -169,6 +171,10 @@ class _Marked:
 
 def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record] | _Marked]:
     """Cut messages into runs of data and single marks, in order."""
+    # One search through all of them costs a third of one search in each, and a mark is rare.
+    if records and b'"mark"' not in b"\n".join([record.value or b"" for record in records]):
+        yield records
+        return
     begin = 0
     for position, record in enumerate(records):
         mark = mark_in(record.value) if record.value else None

@@ -176,6 +176,14 @@ class BatchProducer(stock.Producer):
         """See :func:`send_all`."""
         return await send_all(self._ensure_producer(), messages)
 
+    async def send_line(self, partition: Partition, line: Iterable[Pair]) -> int:
+        """See :func:`send_line`."""
+        return await send_line(self._ensure_producer(), partition, line)
+
+
+Pair = tuple[bytes | None, bytes | None]
+"""Key and value of a message whose partition is known."""
+
 
 async def send_all(producer: AIOKafkaProducer, messages: Iterable[Outgoing]) -> dict[Partition, int]:
     """Produce messages, in order within each partition, and wait until the cluster has them for good.
@@ -188,14 +196,16 @@ async def send_all(producer: AIOKafkaProducer, messages: Iterable[Outgoing]) -> 
     Raises:
         aiokafka.errors.KafkaError: if any of them could not be stored; some may have been.
     """
-    lines: dict[Partition, list[Outgoing]] = {}
-    for message in messages:
-        lines.setdefault(Partition(message.topic, message.partition), []).append(message)
-    submitted = await asyncio.gather(*(_send_line(producer, part, line) for part, line in lines.items()))
-    return dict(zip(lines, submitted, strict=True))
+    lines: dict[tuple[str, int], list[Pair]] = {}
+    for topic, number, key, value in messages:
+        lines.setdefault((topic, number), []).append((key, value))
+    partitions = [Partition(*place) for place in lines]
+    sending = (send_line(producer, part, line) for part, line in zip(partitions, lines.values(), strict=True))
+    return dict(zip(partitions, await asyncio.gather(*sending), strict=True))
 
 
-async def _send_line(producer: AIOKafkaProducer, partition: Partition, line: Sequence[Outgoing]) -> int:
+async def send_line(producer: AIOKafkaProducer, partition: Partition, line: Iterable[Pair]) -> int:
+    """As ``send_all``, for at least one message of one partition. Returns the offset of the last one."""
     stored: list[tuple[asyncio.Future[Any], int]] = []
     for builder in _filled(producer, line):
         builder.close()
@@ -205,14 +215,14 @@ async def _send_line(producer: AIOKafkaProducer, partition: Partition, line: Seq
     return int(offsets[-1])
 
 
-def _filled(producer: AIOKafkaProducer, line: Sequence[Outgoing]) -> Iterator[Any]:
+def _filled(producer: AIOKafkaProducer, line: Iterable[Pair]) -> Iterator[Any]:
     builder = producer.create_batch()
-    for message in line:
-        if builder.append(key=message.key, value=message.value, timestamp=None) is None:
+    for key, value in line:
+        if builder.append(key=key, value=value, timestamp=None) is None:
             yield builder
             builder = producer.create_batch()
             # The first message of a batch is always taken, whatever its size; the broker judges it.
-            builder.append(key=message.key, value=message.value, timestamp=None)
+            builder.append(key=key, value=value, timestamp=None)
     yield builder
 
 
@@ -223,4 +233,4 @@ class Transport(stock.Transport):
     Producer = BatchProducer
 
 
-__all__ = ["BatchConsumer", "BatchProducer", "Outgoing", "Transport", "send_all"]
+__all__ = ["BatchConsumer", "BatchProducer", "Outgoing", "Transport", "send_all", "send_line"]

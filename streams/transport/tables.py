@@ -100,7 +100,7 @@ class StateTable(Table[bytes, bytes]):
         """
         if not writes:
             return
-        topic = self.changelog_topic_name
-        messages = [Outgoing(topic, partition, key.encode(), value) for key, value in writes]
-        last = await cast(BatchProducer, self.app.producer).send_all(messages)
-        self.store.apply(partition, writes, next(iter(last.values())))
+        line = ((key.encode(), value) for key, value in writes)
+        changelog = Partition(self.changelog_topic_name, partition)
+        last_offset = await cast(BatchProducer, self.app.producer).send_line(changelog, line)
+        self.store.apply(partition, writes, last_offset)

@@ -48,7 +48,9 @@ public final class HourlyMeans {
         streams.start();
         watch.ended.await();
         String report = watch.report();
-        streams.close(Duration.ofSeconds(30));
+        if (!streams.close(Duration.ofSeconds(120))) {
+            throw new IllegalStateException("did not close: what the cache holds has not been written");
+        }
         System.out.println(report);
     }
 
