@@ -14,11 +14,16 @@ from airshed.kafka.silence import SilenceWatch
 from airshed.kafka.stages import StageSpec
 from streams import metrics
 from streams.clock import epoch_s
+from streams.errors import AirshedError
 from streams.transport.batches import FetchedBatch
 from streams.transport.driver import BatchProducer
 from streams.transport.tables import StateTable
 
 log = structlog.get_logger()
+
+
+class LostBatchError(AirshedError):
+    """A fetched batch never reached its agent. Starting the worker again reads it again; nothing was skipped."""
 
 
 class StageAgent:
@@ -47,9 +52,12 @@ class StageAgent:
         """Take one batch through all four steps.
 
         Raises:
+            LostBatchError: the batch is not the next one; nothing was done.
             TooManyRejectedError: the input is not usable; the batch is not finished.
             Exception: a defect, or a cluster that does not answer; the worker must stop.
         """
+        if not batch.turn.come():
+            raise LostBatchError(f"a batch before {batch.partition.place(batch.records[0].offset)} got lost on its way")
         partition = batch.partition.number
         runner = self._runner(partition)
         started = time.perf_counter()
@@ -57,7 +65,7 @@ class StageAgent:
         metrics.STAGE_SECONDS.labels(self.spec.name).observe(time.perf_counter() - started)
         self._judge(partition, work)
         await self._make_durable(runner, work)
-        batch.finish()
+        batch.turn.finish()
         watch = self._silence.setdefault(partition, SilenceWatch(self._settings.grace_s))
         for mark in work.marks:
             watch.observe(mark, time.monotonic())

@@ -106,7 +106,8 @@ class Worker:
             await asyncio.Event().wait()
 
     def _current(self, batch: FetchedBatch) -> bool:
-        in_force = batch.generation == self.app.consumer_generation_id and not self.app.rebalancing
+        # Faust's own ``rebalancing`` is no guide: it is still set when the first batches after recovery arrive.
+        in_force = batch.generation == self.app.consumer_generation_id and self.ready.is_set()
         return in_force and not self._closing and self.failure is None
 
     def _fail(self, stage: str, error: Exception) -> None:

@@ -35,29 +35,46 @@ class Partition(NamedTuple):
         return f"{self.topic}/{self.number}@{offset}"
 
 
+class Turn(Protocol):
+    """A batch's place among the batches of its partition."""
+
+    def come(self) -> bool:
+        """Whether every batch fetched before it is finished."""
+        ...
+
+    def finish(self) -> None:
+        """Every effect of the batch is durable."""
+        ...
+
+
 @dataclass(frozen=True)
 class FetchedBatch:
     """Messages of one partition, in offset order and never empty: what an agent receives as one event.
 
-    Whoever handles it calls ``finish`` once every effect is durable; until then no offset of it, and none after it,
-    is committed.
+    Whoever handles it first sees that its turn has come: if not, a batch before it got lost on the way, and taking
+    this one would leave a hole. It calls ``turn.finish`` once every effect is durable; until then no offset of it,
+    and none after it, is committed.
     """
 
     partition: Partition
     records: Sequence[Record]
     generation: int
-    finish: Callable[[], None]
-
-    @property
-    def next_offset(self) -> int:
-        """Offset after the last message."""
-        return self.records[-1].offset + 1
+    turn: Turn
 
 
-@dataclass
+@dataclass(eq=False)
 class _Pending:
     next_offset: int
+    line: deque[_Pending]
+    settle: Callable[[deque[_Pending]], None]
     finished: bool = False
+
+    def come(self) -> bool:
+        return bool(self.line) and self.line[0] is self
+
+    def finish(self) -> None:
+        self.finished = True
+        self.settle(self.line)
 
 
 @dataclass
@@ -65,27 +82,26 @@ class FinishedOffsets:
     """How far each partition is finished without a hole: what may be committed.
 
     Batches are opened in the order they were fetched. One that is opened and never finished (an agent crashed, an
-    event was skipped) holds everything behind it back until the partition is reset to its committed offset.
+    event was skipped) holds everything behind it back until the partitions are reset.
     """
 
     _pending: dict[Partition, deque[_Pending]] = field(default_factory=dict)
     _safe: dict[Partition, int] = field(default_factory=dict)
 
-    def open(self, partition: Partition, next_offset: int) -> Callable[[], None]:
-        """Note a fetched batch; the returned function marks it finished."""
-        entry = _Pending(next_offset)
-        line = self._pending.setdefault(partition, deque())
-        line.append(entry)
+    def open(self, partition: Partition, next_offset: int) -> Turn:
+        """Note a fetched batch, ``next_offset`` being the offset after its last message."""
 
-        def finish() -> None:
-            entry.finished = True
-            # After a reset this line is no longer the partition's: finishing a batch from before changes nothing.
+        def settle(line: deque[_Pending]) -> None:
             while line and line[0].finished:
                 safe = line.popleft().next_offset
+                # After a reset this line is no longer the partition's: a batch from before it settles nothing.
                 if self._pending.get(partition) is line:
                     self._safe[partition] = safe
 
-        return finish
+        line = self._pending.setdefault(partition, deque())
+        entry = _Pending(next_offset, line, settle)
+        line.append(entry)
+        return entry
 
     def safe(self, partition: Partition) -> int | None:
         """Offset that may be committed, ``None`` if nothing was finished since the last reset."""

@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
-from streams.transport.batches import FetchedBatch, FinishedOffsets, Partition
+from streams.transport.batches import FetchedBatch, FinishedOffsets, Partition, Turn
 
 FETCH_WAIT_S = 0.05
 """Longest wait for messages before the fetcher looks again at which partitions it may read from. Faust waits a second,
@@ -48,7 +48,7 @@ class _Fetched(NamedTuple):
     """Stands for a fetch's messages in the places where Faust expects one message."""
 
     records: Sequence[Any]
-    finish: Callable[[], None]
+    turn: Turn
 
 
 class RecoveredState(Protocol):
@@ -104,8 +104,8 @@ class BatchConsumer(stock.Consumer):
             self._state_of(tp).apply_records(tp.partition, messages)
             return messages[-1:]
         # Opened here, before Faust may drop it on its way to the agent: what is dropped must hold commits back.
-        finish = self.finished.open(Partition(tp.topic, tp.partition), messages[-1].offset + 1)
-        return [_Fetched(messages, finish)]
+        turn = self.finished.open(Partition(tp.topic, tp.partition), messages[-1].offset + 1)
+        return [_Fetched(messages, turn)]
 
     def _to_message(self, tp: TP, record: Any) -> Any:
         if not isinstance(record, _Fetched):
@@ -113,7 +113,7 @@ class BatchConsumer(stock.Consumer):
         message = super()._to_message(tp, record.records[-1])
         message.key = None
         partition = Partition(tp.topic, tp.partition)
-        batch = FetchedBatch(partition, record.records, self.app.consumer_generation_id, record.finish)
+        batch = FetchedBatch(partition, record.records, self.app.consumer_generation_id, record.turn)
         message.value = cast(Any, batch)  # Faust only passes it on to the agent
         return message
 

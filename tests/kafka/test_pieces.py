@@ -52,7 +52,8 @@ def test_offsets_are_safe_only_without_a_hole(sizes: list[int], order: Any) -> N
     batches = [finished.open(HERE, end) for end in ends]
     done: set[int] = set()
     for number in order.sample(range(len(batches)), len(batches)):
-        batches[number]()
+        assert batches[number].come() == (set(range(number)) <= done)
+        batches[number].finish()
         done.add(number)
         whole = 0
         while whole in done:
@@ -63,7 +64,7 @@ def test_offsets_are_safe_only_without_a_hole(sizes: list[int], order: Any) -> N
 def test_a_batch_that_nobody_finishes_holds_back_all_behind_it() -> None:
     finished = FinishedOffsets()
     finished.open(HERE, 10)
-    finished.open(HERE, 20)()
+    finished.open(HERE, 20).finish()
     assert finished.safe(HERE) is None
     assert finished.partitions() == []
 
@@ -73,9 +74,9 @@ def test_a_batch_from_before_a_reset_finishes_nothing() -> None:
     old = finished.open(HERE, 1_000)
     finished.reset()
     new = finished.open(HERE, 10)
-    old()
+    old.finish()
     assert finished.safe(HERE) is None
-    new()
+    new.finish()
     assert finished.safe(HERE) == 10
 
 
