@@ -7,7 +7,6 @@ station that has been lonely on the same side for hours on end is suspect (see `
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -85,8 +84,3 @@ def _distance_km(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[
     half = half + np.cos(lat[:, np.newaxis]) * np.cos(lat) * np.sin((lon[:, np.newaxis] - lon) / 2) ** 2
     distance: NDArray[np.float64] = 2 * EARTH_KM * np.arcsin(np.minimum(1.0, np.sqrt(half)))
     return distance
-
-
-def most_lonely_points(limits: NeighbourLimits) -> int:
-    """Index points by which a station must differ at the very least, for people."""
-    return math.ceil(limits.threshold * limits.min_std)
