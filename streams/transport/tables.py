@@ -10,7 +10,8 @@ from faust.stores.memory import Store
 from faust.tables.table import Table
 from faust.types import TP
 
-from streams.transport.driver import BatchProducer, Outgoing
+from streams.transport.batches import Partition
+from streams.transport.driver import BatchProducer
 
 Write = tuple[str, bytes | None]
 """One change of state: key and new value, ``None`` = deleted."""
