@@ -89,8 +89,11 @@ class Replay:
         position = self._position()
         report = Report(len(self.loaded.batch), len(self.loaded.rejected), self.loaded.unused, position)
         for number, (batches, mark) in enumerate(self._steps(), start=1):
+            self.clock.set(epoch_s(mark.time))
             if number > position:
                 await self._take(runtime, batches, mark, number)
+            elif number == position and self.sender:
+                await self.sender.drain()  # what an interruption left unsent, at its own time, before it expires
             advanced(sum(len(batch) for batch in batches))
         if self.sender:
             await self.sender.drain()
@@ -99,7 +102,6 @@ class Replay:
         return report
 
     async def _take(self, runtime: LocalRuntime, batches: list[ReadingBatch], mark: Mark, number: int) -> None:
-        self.clock.set(epoch_s(mark.time))
         rejected: list[Rejected] = self.loaded.rejected if number == 1 else []
         progress = store.Progress(self.fingerprint, number, finished=False)
         outcome = runtime.take(batches, mark, rejected, (_RUN, progress))

@@ -177,19 +177,28 @@ class HourBins:
         return outcome
 
     def _fold_plain(self, rows: Ints, where: Ints, spans: Spans, outcome: NDArray[np.int8]) -> None:
-        """Rounds over rows without revisions; nearly always one, at most 60 as each covers a minute more."""
-        while len(rows):
-            bits = spans.bits[rows]
-            taken = self._covered[where[rows]] & bits
-            if taken.any():
-                again = taken != 0
-                outcome[rows[again]] = np.where(taken[again] == bits[again], Outcome.DUPLICATE, Outcome.OVERLAP)
-                rows = rows[~again]
-            rows = self._fold_free(rows, where, spans)
+        """Rounds over rows without revisions; nearly always one, at most 60 as each covers a minute more.
 
-    def _fold_free(self, rows: Ints, where: Ints, spans: Spans) -> Ints:
-        """Add rows whose minutes are free, bin by bin. Returns those of bins where rows overlap each other, less the
-        first row of each such bin, which is added."""
+        A row whose minutes are all covered is a duplicate whatever comes before it. One that is partly covered may
+        become a duplicate through rows before it, so it is judged when it is the first one left of its bin.
+        """
+        while len(rows):
+            taken = self._covered[where[rows]] & spans.bits[rows]
+            contested = bool(taken.any())
+            if contested:
+                whole = taken == spans.bits[rows]
+                outcome[rows[whole]] = Outcome.DUPLICATE
+                rows, taken = rows[~whole], taken[~whole]
+                first = np.zeros(len(rows), np.bool_)
+                first[np.unique(where[rows], return_index=True)[1]] = True
+                partly = first & (taken != 0)
+                outcome[rows[partly]] = Outcome.OVERLAP
+                rows = rows[~partly]
+            rows = self._fold_free(rows, where, spans, contested)
+
+    def _fold_free(self, rows: Ints, where: Ints, spans: Spans, contested: bool) -> Ints:
+        """Add rows whose minutes are free, bin by bin. Returns those of bins where rows overlap each other, or
+        (``contested``) what is covered already, less the first row of each such bin, which is added if it is free."""
         if not len(rows):
             return rows
         rows = rows[np.argsort(where[rows], kind="stable")]
@@ -200,15 +209,20 @@ class HourBins:
         minutes = np.add.reduceat(np.bitwise_count(spans.bits[rows]).astype(np.int64), starts)
         apart = np.bitwise_count(bits) == minutes
         amount = np.add.reduceat(spans.amount[rows], starts)
+        first_free = np.ones(len(starts), np.bool_)
+        if contested:
+            free = (self._covered[bins] & spans.bits[rows]) == 0
+            apart &= np.logical_and.reduceat(free, starts)
+            first_free = free[starts]
         if not apart.all():
-            amount = np.where(apart, amount, spans.amount[rows[starts]])
-            bits = np.where(apart, bits, spans.bits[rows[starts]])
+            amount = np.where(apart, amount, np.where(first_free, spans.amount[rows[starts]], 0.0))
+            bits = np.where(apart, bits, np.where(first_free, spans.bits[rows[starts]], np.uint64(0)))
         self._sums[bins[starts]] += amount
         self._covered[bins[starts]] |= bits
         if apart.all():
             return rows[:0]
         left = np.repeat(~apart, np.diff(np.append(starts, len(rows))))
-        left[starts] = False
+        left[starts[first_free]] = False
         return np.sort(rows[left])
 
     def _fold_one(self, where: np.int64, bits: np.uint64, amount: np.float64, revised: bool) -> Outcome:

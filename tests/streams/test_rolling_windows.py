@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.chunks import Chunks, pack, unpack
@@ -143,6 +143,7 @@ ENTRIES = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(ENTRIES, st.integers(0, 30))
+@example([(900, 300, 1.0, False), (1200, 300, 1.0, False), (1200, 600, 1.0, False)], 0)  # covered by two before it
 def test_one_by_one_or_all_at_once(entries: list[Entry], cut: int) -> None:
     single, parts = fresh(), fresh()
     one_by_one = [outcome for entry in entries for outcome in fold(single, [entry])]
