@@ -23,6 +23,7 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
 from streams.transport.batches import FetchedBatch, FinishedOffsets, Partition, Turn
+from streams.transport.fetching import hand_over_whole_fetches
 
 FETCH_WAIT_S = 0.05
 """Longest wait for messages before the fetcher looks again at which partitions it may read from. Faust waits a second,
@@ -68,6 +69,10 @@ class _ConsumerThread(stock.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = LONG_POLL_MS
         return consumer
+
+    async def _fetch_records(self, consumer: AIOKafkaConsumer, *args: Any, **kwargs: Any) -> Any:
+        hand_over_whole_fetches(consumer)
+        return await super()._fetch_records(consumer, *args, **kwargs)
 
 
 class BatchConsumer(stock.Consumer):
