@@ -10,6 +10,7 @@ from typing import Any, cast
 import faust
 import structlog
 
+from airshed.collector import calm
 from airshed.kafka.agents import StageAgent
 from airshed.kafka.settings import KafkaSettings, Security
 from airshed.kafka.stages import StageSpec
@@ -62,6 +63,7 @@ class Worker:
             Exception: whatever made the worker give up; no offset past it was committed.
         """
         await self.app.start()
+        calm()
         watcher = asyncio.create_task(self._watch())
         waiting = [asyncio.create_task(event) for event in (stop.wait(), self._ended.wait(), self._crashed())]
         try:
