@@ -46,6 +46,10 @@ class Intake:
         """Event time has moved; closes the hours that are complete."""
         return self._index.advance(mark)
 
+    def give_up(self, source: str) -> Sequence[StationIndex | Mark]:
+        """A gateway has been silent for longer than its grace: go on without it until it speaks again."""
+        return self._index.give_up(source)
+
     def take_counts(self) -> dict[str, int]:
         """Rows by outcome since the last call."""
         counts, self._counts = dict(self._counts), Counter()

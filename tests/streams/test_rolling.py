@@ -12,6 +12,7 @@ from streams.airsheds import Airshed, Detection
 from streams.clock import epoch_s, utc
 from streams.errors import RegistryError
 from streams.indices import STANDARDS
+from streams.intake import Intake
 from streams.rolling import IndexStage
 from streams.schemas import Mark, StationIndex
 from tests.streams.rolling_cases import HOUR, LATENESS, Row, airshed, batch, registry
@@ -311,3 +312,14 @@ def test_state_is_within_four_kilobytes_per_station() -> None:
         table.read(*[("A", p, now, HOUR, 50.0) for p in ("pm25", "pm10", "o3", "no2", "so2", "co")])
         table.at(now + LATENESS)
     assert sum(len(value) for key, value in table.state.items() if key != "progress") <= 4096
+
+
+def test_the_intake_gives_a_silent_gateway_up() -> None:
+    """A runtime asks the stage it drives, which is the intake: without this a silent gateway would stop every hour."""
+    stage = Intake(IndexStage(registry(["A"]), [airshed("vn_aqi")], {}, provisional=False))
+    for gateway in ("one", "two"):
+        stage.advance(Mark(utc(MIDNIGHT + LATENESS), gateway, 2))
+    stage.take_counts()
+    assert stage.advance(Mark(utc(MIDNIGHT + HOUR + LATENESS), "one", 2)) == []
+    said = stage.give_up("two")
+    assert said[-1] == Mark(utc(MIDNIGHT + HOUR + LATENESS), "0", 1)
