@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from airshed.counting import count_decisions, count_readings, count_said
 from rules.engine import RuleEngine
 from rules.model import Pack
 from rules.notices import Notice
@@ -119,29 +120,10 @@ def _timed(name: str, call: Callable[[Any], Sequence[Any]], argument: Any) -> Se
 
 def count(outcome: Outcome, pipeline: Pipeline) -> None:
     """Tell the metrics what was said and what became of the readings."""
-    for name, number in pipeline.index.take_counts().items():
-        metrics.READINGS.labels(name).inc(number)
-    for station in outcome.stations:
-        metrics.INDEX_VALUES.labels(_index_kind(station)).inc()
-    for state in outcome.provinces:
-        level = -1 if state.condition == "unknown" else state.level
-        metrics.PROVINCE_LEVEL.labels(state.airshed, state.province).set(level)
-    for event in outcome.episodes:
-        metrics.EPISODES.labels(event.kind).inc()
-        if event.kind == "opened":
-            metrics.EPISODES_OPEN.labels(event.airshed).inc()
-        elif event.kind in ("closed", "merged"):
-            metrics.EPISODES_OPEN.labels(event.airshed).dec()
-    for decision in pipeline.rules.take_decisions():
-        metrics.NOTICES.labels(decision.kind, decision.reason).inc()
-
-
-def _index_kind(station: StationIndex) -> str:
-    if station.index is None:
-        return "none"
-    if not station.final:
-        return "provisional"
-    return "revised" if station.revision else "final"
+    count_readings(pipeline.index.take_counts())
+    for said in (outcome.stations, outcome.provinces, outcome.episodes):
+        count_said(said)
+    count_decisions(pipeline.rules.take_decisions())
 
 
 _UNTIMELY = {

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from airshed.counting import count_decisions, count_readings, count_said
 from airshed.kafka.derived import deriver
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import Decode, Decoded, PlaceOf, StageSpec, decoder_of
@@ -69,8 +70,8 @@ def stage_specs(
 
     return [
         _index(settings, pack, registry, limits, provisional=provisional),
-        step("provinces", topics.STATIONS, topics.PROVINCES, StationIndex, watch, _count_provinces),
-        step("episodes", topics.PROVINCES, topics.EPISODES, ProvinceState, track, _count_episodes),
+        step("provinces", topics.STATIONS, topics.PROVINCES, StationIndex, watch, _count_said),
+        step("episodes", topics.PROVINCES, topics.EPISODES, ProvinceState, track, _count_said),
         step("rules", topics.EPISODES, topics.NOTICES, EpisodeEvent, judge, _count_notices),
     ]
 
@@ -152,39 +153,13 @@ def _astray(batch: ReadingBatch, places: Sequence[str], registry: StationRegistr
 
 
 def _count_index(stage: Any, said: Sequence[Any]) -> None:
-    for outcome, number in stage.take_counts().items():
-        metrics.READINGS.labels(outcome).inc(number)
-    for item in said:
-        if isinstance(item, StationIndex):
-            metrics.INDEX_VALUES.labels(_kind(item)).inc()
+    count_readings(stage.take_counts())
+    count_said(said)
 
 
-def _kind(item: StationIndex) -> str:
-    if item.index is None:
-        return "none"
-    if not item.final:
-        return "provisional"
-    return "revised" if item.revision else "final"
+def _count_said(_stage: Any, said: Sequence[Any]) -> None:
+    count_said(said)
 
 
-def _count_provinces(_stage: Any, said: Sequence[Any]) -> None:
-    for item in said:
-        if isinstance(item, ProvinceState):
-            level = -1 if item.condition == "unknown" else item.level
-            metrics.PROVINCE_LEVEL.labels(item.airshed, item.province).set(level)
-
-
-def _count_episodes(_stage: Any, said: Sequence[Any]) -> None:
-    for item in said:
-        if not isinstance(item, EpisodeEvent):
-            continue
-        metrics.EPISODES.labels(item.kind).inc()
-        if item.kind == "opened":
-            metrics.EPISODES_OPEN.labels(item.airshed).inc()
-        elif item.kind in ("closed", "merged"):
-            metrics.EPISODES_OPEN.labels(item.airshed).dec()
-
-
-def _count_notices(stage: Any, said: Sequence[Any]) -> None:
-    for decision in stage.take_decisions():
-        metrics.NOTICES.labels(decision.kind, decision.reason).inc()
+def _count_notices(stage: Any, _said: Sequence[Any]) -> None:
+    count_decisions(stage.take_decisions())
