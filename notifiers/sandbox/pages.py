@@ -53,7 +53,9 @@ _MAIL = _environment.from_string(
         "CONTENT",
         """<p><a href="{{ places.all }}">all messages</a></p><h1>{{ mail.subject }}</h1>
 <table>{% for name, value in headers %}<tr><th>{{ name }}</th><td>{{ value }}</td></tr>{% endfor %}</table>
-{% if html %}<iframe sandbox="" title="HTML part" src="{{ places.body.format(mail.number) }}"></iframe>{% endif %}
+{% if html %}<iframe sandbox="allow-same-origin" title="HTML part"
+{% if places.body %}src="{{ places.body.format(mail.number) }}"{% else %}srcdoc="{{ html }}"{% endif %}></iframe>
+{% endif %}
 <h2>Text part</h2><pre>{{ text }}</pre>""",
     )
 )
@@ -61,7 +63,10 @@ _MAIL = _environment.from_string(
 
 @dataclass(frozen=True)
 class Places:
-    """Where the pages are, seen from each other: routes of the running sandbox, or files."""
+    """Where the pages are, seen from each other: routes of the running sandbox, or files.
+
+    ``body`` empty: the HTML part stands in the page itself, because browsers load no file into a sandboxed frame.
+    """
 
     all: str = "/"
     mail: str = "/mail/{}"
@@ -90,7 +95,7 @@ def mail_page(mail: Mail, places: Places = _ROUTES) -> str:
         mail=mail,
         headers=[(name, str(value)) for name, value in message.items()],
         text=text.get_content() if text else "",
-        html=mail_body(mail) is not None,
+        html=mail_body(mail),
         places=places,
     )
 
@@ -107,8 +112,7 @@ def write_pages(phone: Phone, mailbox: Mailbox, directory: Path) -> Path:
     pages.mkdir(exist_ok=True)
     index = directory / "messages.html"
     index.write_text(overview(phone, mailbox, Places(mail="pages/mail-{}.html")), encoding="utf-8")
-    beside = Places(all="../messages.html", body="body-{}.html")
+    beside = Places(all="../messages.html", body="")
     for mail in mailbox.mails[-_SHOWN:]:
         (pages / f"mail-{mail.number}.html").write_text(mail_page(mail, beside), encoding="utf-8")
-        (pages / f"body-{mail.number}.html").write_text(mail_body(mail) or "", encoding="utf-8")
     return index
