@@ -100,7 +100,7 @@ class _Hour(msgspec.Struct):
 
 
 async def of_series(topics: Reader, name: str) -> Means:
-    """Means written one series at a time (plain Faust, Flink)."""
+    """Means written one series at a time (plain Faust)."""
     decode = msgspec.json.Decoder(_Mean).decode
     items = [decode(value) for _, value in await topics.values(f"{name}.means")]
     return {(item.station, item.pollutant, item.hour_s): item.mean for item in items}

@@ -17,10 +17,10 @@ from kafka.admin import NewTopic
 
 from airshed.kafka.admin import apply_topics
 from airshed.kafka.settings import KafkaSettings
-from bench import checks, flink, kafka_streams
+from bench import checks, kafka_streams
 from bench.cluster import Reader, delete, filled, reader, running_broker
 from bench.engines.airshed_worker import settings_of
-from bench.machine import Cores, pinned
+from bench.machine import Cores, die_with_parent, pinned
 from bench.stopwatch import Run
 from bench.workload import Workload
 from streams.topics import STATIONS
@@ -79,7 +79,6 @@ ENGINES: dict[str, Engine] = {
     "quix": Engine("Quix Streams", _python("quix"), _stations, hours=2),
     "streams": _streams("Kafka Streams, in memory", "memory"),
     "streams-rocksdb": _streams("Kafka Streams, RocksDB", "rocksdb"),
-    "flink": Engine("PyFlink, Table API", flink.command, _series, missing=flink.why_missing),
     "fetch": Engine("limit 1: bare aiokafka fetch", _python("fetch"), None),
     "decode": Engine("limit 2: JSON decoding alone", _python("decode"), None),
 }
@@ -168,7 +167,9 @@ def _prepare(settings: KafkaSettings, sink: str) -> None:
 def _run(command: list[str], cores: Cores) -> dict[str, object]:
     """The process, alone on its core; its last line of output is the result."""
     with pinned(cores.engine), tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, preexec_fn=die_with_parent
+        )
         try:
             output, _ = process.communicate(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:

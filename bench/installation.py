@@ -16,7 +16,7 @@ from airshed.kafka.admin import apply_topics
 from airshed.kafka.settings import KafkaSettings
 from bench.cluster import running_broker
 from bench.engines.full_worker import settings_of
-from bench.machine import Cores, pinned
+from bench.machine import Cores, die_with_parent, pinned
 from bench.stopwatch import Run
 from bench.workload import Workload
 
@@ -38,7 +38,7 @@ class Installation:
         """Start the worker; it may not be ready yet."""
         command = [sys.executable, "-m", "bench.engines.full_worker", json.dumps(asdict(self.run))]
         with pinned(self.cores.engine):
-            return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+NOTES = Path(__file__).parent / "notes.md"
+"""What the figures do not say by themselves: written by people, kept with the report."""
+
 KEPT = Path("out") / "bench"
 """Figures of each part, so that a part can be measured again alone."""
 
@@ -58,7 +61,8 @@ def write(names: Iterable[str]) -> None:
     sections = [f"## {part.title}\n\n{part.text.strip()}\n" for part in parts]
     head = "# Results of the benchmarks\n\nWritten by `make bench`: one machine, named with each part.\n"
     table = markdown(("what", "target", "measured", "verdict"), targets)
-    RESULTS.write_text("\n".join([head, "## Targets\n", table, "", *sections]), encoding="utf-8")
+    page = [head, "## Targets\n", table, "", *sections, NOTES.read_text(encoding="utf-8")]
+    RESULTS.write_text("\n".join(page), encoding="utf-8")
 
 
 def markdown(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

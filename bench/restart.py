@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from airshed.kafka.ingest import Ingest
 from bench import machine
 from bench.engines.airshed_worker import PACK
-from bench.installation import Installation, installed, wait_until_ready
+from bench.installation import Installation, cpu_s, installed, wait_until_ready
 from bench.memory import station_readings
 from bench.report import Part, Target, markdown
 from bench.workload import Workload
@@ -45,23 +45,24 @@ class _Record(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Restart:
-    """Seconds from the start of the new process."""
+    """Seconds from the start of the new process. ``cpu_s``: of its own work until the first record."""
 
     ready_s: float
     first_output_s: float
+    cpu_s: float
 
 
 def part() -> Part:
     """Fill, kill, start, several times."""
     load = machine.load()
     found, changes = asyncio.run(_measured())
-    rows = [(f"{one.ready_s:.1f}", f"{one.first_output_s:.1f}") for one in found]
+    rows = [(f"{one.ready_s:.1f}", f"{one.first_output_s:.1f}", f"{one.cpu_s:.1f}") for one in found]
     text = f"""
 One worker with all four agents and {STATION_COUNT:,} stations, every hour of their rings filled ({changes:,} changes in
 the index stage's changelog). It is killed (`kill -9`); readings and a mark of the next hour come in while it is down;
 the same worker is started again. Seconds from the start of the process, the interpreter's start included:
 
-{markdown(("holds its partitions, state recovered", "first record out"), rows)}
+{markdown(("holds its partitions, state recovered", "first record out", "CPU s until then"), rows)}
 
 Load averages at the start: {load}.
 """
@@ -81,7 +82,7 @@ async def _measured() -> tuple[list[Restart], int]:
         try:
             for hour in range(_FIRST_HOUR, _FIRST_HOUR + RING_HOURS):
                 await _hand_over(installation, hour)
-            await _closed(consumer, _FIRST_HOUR + RING_HOURS - 1)
+            await _closed(consumer, _FIRST_HOUR + RING_HOURS - 1, process)
             for hour in range(_FIRST_HOUR + RING_HOURS, _FIRST_HOUR + RING_HOURS + KILLS):
                 process.kill()
                 process.wait()
@@ -89,8 +90,8 @@ async def _measured() -> tuple[list[Restart], int]:
                 started = time.perf_counter()
                 process = installation.start()
                 ready = asyncio.create_task(asyncio.to_thread(_ready_at, process))
-                first_output = await _closed(consumer, hour)
-                found.append(Restart(await ready - started, first_output - started))
+                first_output, spent_s = await _closed(consumer, hour, process)
+                found.append(Restart(await ready - started, first_output - started, spent_s))
             return found, await _changes(consumer, installation)
         finally:
             process.kill()
@@ -113,17 +114,22 @@ async def _hand_over(installation: Installation, hour: int) -> None:
         await ingest.put([batch, mark])
 
 
-async def _closed(consumer: AIOKafkaConsumer, hour: int) -> float:
-    """Waits until all stations' final records of an hour are there. Returns when the first one was."""
+async def _closed(consumer: AIOKafkaConsumer, hour: int, process: subprocess.Popen[str]) -> tuple[float, float]:
+    """Waits until all stations' final records of an hour are there.
+
+    Returns:
+        When the first one was, and the worker's CPU time by then.
+    """
     decode, wanted = msgspec.json.Decoder(_Record).decode, utc(hour * HOUR_S)
     stations: set[str] = set()
-    first = 0.0
+    first: tuple[float, float] | None = None
     while len(stations) < STATION_COUNT:
         for records in (await consumer.getmany(timeout_ms=50)).values():
             items = (decode(record.value) for record in records)
             stations |= {i.station for i in items if i.final and i.product == "hour" and i.time == wanted}
-        if stations and not first:
-            first = time.perf_counter()
+        if stations and first is None:
+            first = time.perf_counter(), cpu_s(process)
+    assert first is not None
     return first
 
 
