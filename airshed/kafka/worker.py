@@ -62,8 +62,8 @@ class Worker:
         Raises:
             Exception: whatever made the worker give up; no offset past it was committed.
         """
-        await self.app.start()
         calm()
+        await self.app.start()
         watcher = asyncio.create_task(self._watch())
         waiting = [asyncio.create_task(event) for event in (stop.wait(), self._ended.wait(), self._crashed())]
         try:
