@@ -82,12 +82,15 @@ class BatchConsumer(stock.Consumer):
         super().__init__(*args, **kwargs)
         self.finished = FinishedOffsets()
         self._seeks = 0
+        self._seeking = asyncio.Lock()
 
     def _new_consumer_thread(self) -> stock.AIOKafkaConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, Any]:  # noqa: ASYNC109
-        seeks = self._seeks
+        async with self._seeking:
+            # A fetch that began in the middle of a seek would read on from a position that is about to be left.
+            seeks = self._seeks
         records = await super()._getmany(active_partitions, min(timeout, FETCH_WAIT_S))
         if seeks != self._seeks:
             # Positions were reset while this fetch was under way, and nobody can say on which side of the reset it
@@ -130,23 +133,25 @@ class BatchConsumer(stock.Consumer):
         would leave a partition without one where it is, and by then its first messages may have been fetched and
         dropped during recovery.
         """
-        self._seeks += 1
-        await super().perform_seek()
-        resume_from: Callable[[Partition], int] = self.app.resume_from  # type: ignore[attr-defined]
-        assigned = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
-        offsets = {tp: resume_from(Partition(tp.topic, tp.partition)) for tp in assigned}
-        await self._thread.seek_wait({tp: offset for tp, offset in offsets.items() if offset})
-        fresh = [stock.ensure_aiokafka_TP(tp) for tp, offset in offsets.items() if not offset]
-        if fresh:
-            await self._thread.seek_to_beginning(*fresh)
-            self._read_offset.update({tp: None for tp, offset in offsets.items() if not offset})
-        # What the state holds is finished, though a killed worker may not have come to committing it.
-        self.finished.reset({Partition(tp.topic, tp.partition): offset for tp, offset in offsets.items() if offset})
+        async with self._seeking:
+            self._seeks += 1
+            await super().perform_seek()
+            resume_from: Callable[[Partition], int] = self.app.resume_from  # type: ignore[attr-defined]
+            assigned = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
+            offsets = {tp: resume_from(Partition(tp.topic, tp.partition)) for tp in assigned}
+            await self._thread.seek_wait({tp: offset for tp, offset in offsets.items() if offset})
+            fresh = [stock.ensure_aiokafka_TP(tp) for tp, offset in offsets.items() if not offset]
+            if fresh:
+                await self._thread.seek_to_beginning(*fresh)
+                self._read_offset.update({tp: None for tp, offset in offsets.items() if not offset})
+            # What the state holds is finished, though a killed worker may not have come to committing it.
+            self.finished.reset({Partition(tp.topic, tp.partition): offset for tp, offset in offsets.items() if offset})
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         """Used by Faust's recovery."""
-        self._seeks += 1
-        await super().seek_wait(partitions)
+        async with self._seeking:
+            self._seeks += 1
+            await super().seek_wait(partitions)
 
     async def _read_state_again(self, changelogs: Sequence[TP]) -> None:
         for tp in changelogs:
