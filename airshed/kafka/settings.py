@@ -50,8 +50,10 @@ class KafkaSettings:
         session_s: seconds without a heartbeat after which a worker counts as dead and its partitions move.
         commit_s: how often finished offsets are committed. Repeated work after a crash is harmless, so this only
             bounds its amount.
-        fetch_bytes: most bytes fetched per partition at once, which is what one step of work is. A megabyte is some
-            7 000 readings and a few tens of milliseconds for the index stage; more gains nothing and delays marks.
+        fetch_bytes: most bytes fetched per partition at once, which is what one step of work is. Four megabytes are
+            some 25 000 readings and a tenth of a second for the index stage. They only come together when the worker
+            is behind, and then a station whose readings lie in one fetch is written to the state once: an eighth more
+            readings per second than with one megabyte. More gains little and delays marks.
         reject_ratio / reject_run / reject_window: the worker stops when more than this share of the latest
             ``reject_window`` readings of a partition, or this many in a row, cannot be used: then it is not the
             readings that are wrong but the feed, the registry or the version, and a person must look.
@@ -66,7 +68,7 @@ class KafkaSettings:
     grace_s: float = 600.0
     session_s: float = 10.0
     commit_s: float = 1.0
-    fetch_bytes: int = 1_048_576
+    fetch_bytes: int = 4_194_304
     reject_ratio: float = 0.5
     reject_run: int = 10_000
     reject_window: int = 10_000

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 SILENCE_CHECK_S = 1.0
 """How often silent sources are looked for: small against any grace, and costs nothing."""
 
-QUEUED_BATCHES = 16
+QUEUED_BATCHES = 4
 """Fetched batches that may wait for an agent. A batch is up to ``fetch_bytes``: more would only use memory."""
 
 
@@ -62,8 +62,8 @@ class Worker:
         Raises:
             Exception: whatever made the worker give up; no offset past it was committed.
         """
-        await self.app.start()
         calm()
+        await self.app.start()
         watcher = asyncio.create_task(self._watch())
         waiting = [asyncio.create_task(event) for event in (stop.wait(), self._ended.wait(), self._crashed())]
         try:
