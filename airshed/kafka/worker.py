@@ -174,9 +174,12 @@ async def run_worker(settings: KafkaSettings, specs: Sequence[StageSpec], stop: 
 
 
 class _App(faust.App):
-    """A Faust application that knows where its state ends."""
+    """A Faust application that knows where its state ends, and leaves nothing in the folder it is started in."""
 
     resume_from: Callable[[Partition], int]
+
+    def _create_directories(self) -> None:
+        """None: state is in memory and in its changelog. Faust would make three, empty ones."""
 
 
 def _application(settings: KafkaSettings, resume_from: Callable[[Partition], int]) -> faust.App:
