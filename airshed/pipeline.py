@@ -37,6 +37,14 @@ class Outcome:
     notices: list[Notice] = field(default_factory=list)
     untimely: list[tuple[int, str]] = field(default_factory=list)
 
+    def add(self, later: Outcome) -> None:
+        """Take in what was said after this."""
+        self.stations += later.stations
+        self.provinces += later.provinces
+        self.episodes += later.episodes
+        self.notices += later.notices
+        self.untimely += later.untimely
+
 
 class Pipeline:
     """Index, provinces, episodes and rules in one process, each with its own durable state."""

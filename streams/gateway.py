@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,17 @@ from streams.schemas import Mark, Rejected
 from streams.sources.arrivals import Arrival, Loaded, Source
 from streams.stations import StationRegistry
 
-__all__ = ["Slice", "encode_mark", "live", "refuse_ahead", "replay", "replay_arrivals", "slices", "to_messages"]
+__all__ = [
+    "Slice",
+    "encode_mark",
+    "live",
+    "refuse_ahead",
+    "replay",
+    "replay_arrivals",
+    "replay_chunks",
+    "slices",
+    "to_messages",
+]
 
 AHEAD_S = 600
 """A reading may end this much later than now: the clocks of loggers are set by hand and drift by minutes. More is a
@@ -54,11 +65,38 @@ def replay(
         step_s, lateness_s: those of the airshed's detection, seconds.
         name, of: this gateway's name, and the number of gateways, for the marks.
     """
-    order = np.argsort(batch.time_s, kind="stable")
-    batch = batch.take(order)
-    boundaries_s = -((lateness_s - batch.time_s) // step_s) * step_s + lateness_s
-    groups = ((item.arrival_s, item.batch) for item in slices(boundaries_s, batch))
+    return replay_chunks([batch], step_s=step_s, lateness_s=lateness_s, name=name, of=of)
+
+
+def replay_chunks(
+    chunks: Iterable[ReadingBatch],
+    *,
+    step_s: int = HOUR_S,
+    lateness_s: int = LATENESS_S,
+    name: str = "gateway",
+    of: int = 1,
+) -> Iterator[ReadingBatch | Mark]:
+    """The same for a recording too long to be held whole.
+
+    Args:
+        chunks: by ascending time, each in any order within itself. Rows that end before the step at which the chunk
+            before ended come with that step: they are late.
+    """
+    groups = _ascending(_by_step(chunk, step_s, lateness_s) for chunk in chunks)
     return _with_marks(groups, step_s, _Closing(step_s, lateness_s), name, of)
+
+
+def _by_step(batch: ReadingBatch, step_s: int, lateness_s: int) -> Iterator[Slice]:
+    """Rows by the mark that follows them, oldest first."""
+    batch = batch.take(np.argsort(batch.time_s, kind="stable"))
+    return slices(-((lateness_s - batch.time_s) // step_s) * step_s + lateness_s, batch)
+
+
+def _ascending(chunks: Iterable[Iterable[Slice]]) -> Iterator[tuple[int, ReadingBatch]]:
+    latest_s: int | None = None
+    for item in chain.from_iterable(chunks):
+        latest_s = item.arrival_s if latest_s is None else max(latest_s, item.arrival_s)
+        yield latest_s, item.batch
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,9 @@ class LocalRuntime:
             refused += untimely(batch, outcome.untimely, self._registry)
         if mark is not None:
             outcomes.append(self.pipeline.advance(mark, now_s))
-        whole = _joined(outcomes)
+        whole = Outcome()
+        for outcome in outcomes:
+            whole.add(outcome)
         with self._engine.begin() as connection:
             self._keep(connection, whole, refused)
             if progress is not None:
@@ -89,14 +91,3 @@ class LocalRuntime:
                 self._plan(connection, notice)
         for state in self.states.values():
             state.flush(connection)
-
-
-def _joined(outcomes: Sequence[Outcome]) -> Outcome:
-    whole = Outcome()
-    for outcome in outcomes:
-        whole.stations += outcome.stations
-        whole.provinces += outcome.provinces
-        whole.episodes += outcome.episodes
-        whole.notices += outcome.notices
-        whole.untimely += outcome.untimely
-    return whole

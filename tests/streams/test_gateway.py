@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streams.batches import ReadingBatch
 from streams.clock import ManualClock, epoch_s, utc
-from streams.gateway import AHEAD_S, Slice, live, refuse_ahead, replay, replay_arrivals
+from streams.gateway import AHEAD_S, Slice, live, refuse_ahead, replay, replay_arrivals, replay_chunks
 from streams.schemas import Mark
 from streams.sources.arrivals import Arrival, Loaded
 from tests.streams.samples import batch, registry, rows_of
@@ -51,6 +51,22 @@ def at(*seconds: int) -> ReadingBatch:
 )
 def test_replay_by_the_time_table(rows: tuple[int, ...], expected: list[str]) -> None:
     assert told(replay(at(*rows))) == expected
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        (([], [H]), ["rows [3600]", "mark 4200"]),
+        (([2 * H, H], [3 * H]), ["rows [3600]", "mark 4200", "rows [7200]", "mark 7800", "rows [10800]", "mark 11400"]),
+        # Two chunks that meet within a step: one mark.
+        (([H], [H + 600]), ["rows [3600]", "rows [4200]", "mark 4200", "mark 7800"]),
+        # A chunk that reaches back: late, with the step at which the one before it ended.
+        (([H, 3 * H], [2 * H, 4 * H]), ["rows [3600]", "mark 4200", "mark 7800", "rows [10800]", "rows [7200]",
+                                        "mark 11400", "rows [14400]", "mark 15000"]),
+    ],
+)  # fmt: skip
+def test_chunks_follow_each_other(chunks: tuple[list[int], ...], expected: list[str]) -> None:
+    assert told(replay_chunks(at(*chunk) for chunk in chunks)) == expected
 
 
 def test_marks_carry_the_gateway() -> None:
