@@ -9,6 +9,7 @@ from typing import Literal
 READINGS = "readings"
 REJECTED = "readings.rejected"
 STATIONS = "index.stations"
+CURRENT = "index.current"
 PROVINCES = "index.provinces"
 EPISODES = "episodes"
 NOTICES = "notices"
@@ -55,6 +56,8 @@ def all_topics(*, group: str, partitions: int, airshed_partitions: int, replicat
         topic(READINGS, "station", partitions, _kept(7, bytes_max=1_048_576)),
         topic(REJECTED, "none", 1, _kept(30, bytes_max=2_097_152)),
         topic(STATIONS, "airshed", airshed_partitions, _kept(14)),
+        # For dashboards: whoever reads it from the start has the latest value of every station, and little else.
+        topic(CURRENT, "station", airshed_partitions, _LATEST),
         topic(PROVINCES, "airshed", airshed_partitions, _kept(90)),
         # What was decided and what was said is the record of the authority: kept.
         topic(EPISODES, "airshed", airshed_partitions, _kept(None)),
@@ -73,6 +76,17 @@ def _kept(days: int | None, *, bytes_max: int = 1_048_576) -> dict[str, str]:
         "max.message.bytes": str(bytes_max),
     }
 
+
+_LATEST = {
+    "cleanup.policy": "compact",
+    "delete.retention.ms": str(_DAY_MS),
+    # A value replaces the one before it every few minutes: what is read from the start stays within a few times
+    # what it holds, because a segment is closed after a quarter of an hour and cleaned when a tenth of it is old.
+    "segment.ms": "900000",
+    "segment.bytes": "16777216",
+    "min.cleanable.dirty.ratio": "0.1",
+    "max.message.bytes": "1048576",
+}
 
 _STATE = {
     "cleanup.policy": "compact",

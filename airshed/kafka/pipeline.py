@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from airshed.counting import count_decisions, count_readings, count_said
 from airshed.kafka.derived import deriver
+from airshed.kafka.publication import IndexPublication
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import Decode, Decoded, PlaceOf, StageSpec, decoder_of
 from airshed.pipeline import untimely
@@ -111,6 +112,7 @@ def _index(
         derive=deriver(detection.step_s, detection.lateness_s),
         refused=refused,
         after=_count_index,
+        publication=lambda: IndexPublication(settings.airshed_partitions),
     )
 
 

@@ -58,6 +58,7 @@ class StageRunner:
         self.partition = partition
         self.journal = Journal(durable)
         self.stage: Stage[Any, Any] = spec.make(partition, self.journal.stage)
+        self._publication = spec.publication() if spec.publication else None
         self._place = Partition(spec.source, partition)
 
     @property
@@ -80,15 +81,13 @@ class StageRunner:
             else:
                 self._accept(piece, work)
                 self._progress(piece[-1].offset + 1)
-        work.writes = self.journal.writes()
-        return work
+        return self._finished(work)
 
     def give_up(self, source: str) -> Work:
         """Tell the stage that a source is no longer waited for."""
         work = Work()
-        self._say(give_up(self.stage, source), work)
-        work.writes = self.journal.writes()
-        return work
+        work.said += give_up(self.stage, source)
+        return self._finished(work)
 
     def settle(self) -> None:
         """Everything of the latest ``take`` is durable."""
@@ -99,15 +98,15 @@ class StageRunner:
         decoded = self.spec.decode(self.partition, payloads, lambda number: self._place.place(records[number].offset))
         work.taken += decoded.count
         work.unusable += len(decoded.rejected)
-        self._reject(decoded.rejected, work)
+        work.rejected += decoded.rejected
         for piece in self._derived(decoded.items):
             if isinstance(piece, Mark):
                 self.journal.put(_DERIVED, str(epoch_s(piece.time)).encode())
                 self._advance(piece, work)
             else:
-                self._say(self.stage.accept(piece), work)
+                work.said += self.stage.accept(piece)
                 if self.spec.refused is not None:
-                    self._reject(self.spec.refused(self.stage, piece), work)
+                    work.rejected += self.spec.refused(self.stage, piece)
 
     def _derived(self, items: Any) -> Sequence[Any]:
         if items is None:
@@ -119,37 +118,41 @@ class StageRunner:
 
     def _take_mark(self, mark: Mark, work: Work) -> None:
         if self.journal.get(_DERIVED) and not self.journal.get(_MARKED):
-            self._say(give_up(self.stage, SOURCE), work)  # from now on the gateways know better
+            work.said += give_up(self.stage, SOURCE)  # from now on the gateways know better
         self.journal.put(_MARKED, b"1")
         if mark.time > NOTHING_YET:
             self._advance(mark, work)
 
     def _advance(self, mark: Mark, work: Work) -> None:
         work.marks.append(mark)
-        self._say(self.stage.advance(mark), work)
+        work.said += self.stage.advance(mark)
 
     def _progress(self, next_offset: int) -> None:
         self.journal.put(_NEXT, str(next_offset).encode())
 
-    def _say(self, items: Sequence[Any], work: Work) -> None:
-        for item in items:
-            work.said.append(item)
+    def _finished(self, work: Work) -> Work:
+        """Turn what was said and what changed into messages and writes."""
+        publication = self._publication
+        if publication is not None:
+            work.said = list(publication.select(work.said))
+        for item in work.said:
             if isinstance(item, Mark):
                 work.outgoing += self._mark_messages(item)
             else:
                 key = self.spec.key_of(item)
                 number = partition_of(key, self.spec.sink_partitions)
                 work.outgoing.append(Outgoing(self.spec.sink, number, key.encode(), encode(item)))
+        if publication is not None:
+            work.outgoing += publication.also(work.said)
+        work.outgoing += (Outgoing(REJECTED, 0, None, encode(item)) for item in work.rejected)
+        work.writes = self.journal.writes()
+        return work
 
     def _mark_messages(self, mark: Mark) -> Iterator[Outgoing]:
         every = self.spec.marks == "every-partition"
         numbers = range(self.spec.sink_partitions) if every else (self.partition,)
         payload = encode(mark)
         return (Outgoing(self.spec.sink, number, MARK_KEY, payload) for number in numbers)
-
-    def _reject(self, rejected: Sequence[Rejected], work: Work) -> None:
-        work.rejected += rejected
-        work.outgoing += (Outgoing(REJECTED, 0, None, encode(item)) for item in rejected)
 
 
 def next_offset(durable: dict[str, bytes]) -> int:

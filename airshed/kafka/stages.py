@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
 from streams.clock import utc
 from streams.schemas import Mark, Rejected
 from streams.stage import Stage, State
+from streams.transport.driver import Outgoing
 
 Item = TypeVar("Item")
 
@@ -41,6 +42,18 @@ Decode = Callable[[int, Sequence[bytes], PlaceOf], Decoded[Any]]
 """Partition, payloads and their places to the argument of ``accept``."""
 
 
+class Publication(Protocol):
+    """What of a stage's output goes out, and what else goes out with it. One per partition."""
+
+    def select(self, said: Sequence[Any]) -> Sequence[Any]:
+        """What of one batch's output is to be said, in order."""
+        ...
+
+    def also(self, selected: Sequence[Any]) -> Iterable[Outgoing]:
+        """Messages for other topics that follow from it."""
+        ...
+
+
 @dataclass(frozen=True)
 class StageSpec:
     """One agent.
@@ -57,6 +70,7 @@ class StageSpec:
             data's own times; used while nobody has sent a mark. ``None`` for topics that always carry marks.
         refused: what the stage itself could not use of the argument it last accepted.
         after: called after each flush with the stage and what it said, for metrics.
+        publication: what of the output goes out; ``None``: all of it, and nothing else.
     """
 
     name: str
@@ -71,6 +85,7 @@ class StageSpec:
     derive: Callable[[Any, int | None], Sequence[Any]] | None = None
     refused: Callable[[Stage[Any, Any], Any], Sequence[Rejected]] | None = None
     after: Callable[[Stage[Any, Any], Sequence[Any]], None] | None = None
+    publication: Callable[[], Publication] | None = None
 
 
 _encoder = msgspec.json.Encoder()

@@ -1,6 +1,7 @@
 """The whole pipeline as a worker process for the tests: ``python -m tests.kafka.pipeline SETTINGS-JSON``.
 
-What the pipeline works on comes by environment: AIRSHED_TEST_PACK and AIRSHED_TEST_STATIONS.
+What the pipeline works on comes by environment: AIRSHED_TEST_PACK and AIRSHED_TEST_STATIONS; with
+AIRSHED_TEST_PROVISIONAL the values of open hours are said as well.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def specs(settings: KafkaSettings) -> list[StageSpec]:
     """The real agents."""
     pack = load_pack(os.environ["AIRSHED_TEST_PACK"])
     registry = read_stations(Path(os.environ["AIRSHED_TEST_STATIONS"]), [pack.airshed])
-    return stage_specs(settings, pack, registry, mode="exercise", provisional=False)
+    return stage_specs(settings, pack, registry, mode="exercise", provisional="AIRSHED_TEST_PROVISIONAL" in os.environ)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from rules.loading import load_pack
 from streams import topics
 from streams.batches import ReadingBatch
 from streams.gateway import replay_arrivals
-from streams.schemas import Mark, ProvinceState
+from streams.schemas import Mark, ProvinceState, StationIndex
 from streams.sources.scenarios import STAGNATION
 from streams.sources.simulation import simulate
 from streams.stations import StationRegistry, read_stations
-from tests.kafka.cluster import Installation, Process
+from tests.kafka.cluster import Installation, Process, decoded
 
 PACK = "vietnam-2026"
 
@@ -113,6 +113,30 @@ def test_the_same_is_said_as_in_one_process(worked: Installation, recording: Rec
     wait_until_done(worked)
     assert_same(worked, recording, tmp_path / "out")
     assert running.stop() == 0
+
+
+@pytest.mark.slow
+def test_provisional_values_change_nothing_and_the_current_ones_are_kept(
+    worked: Installation, recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRSHED_TEST_PROVISIONAL", "1")
+    worker(worked)
+    ingest(worked.settings, recording)
+    wait_until_done(worked)
+    assert_same(worked, recording, tmp_path / "out")
+    hours = [item for item in _said(worked, topics.STATIONS) if item.product == "hour"]
+    assert not all(item.final for item in hours)
+    latest: dict[str, StationIndex] = {}
+    for item in hours:
+        if item.time >= latest.get(item.station, item).time:
+            latest[item.station] = item
+    # Read from the start, as a dashboard does: later values replace earlier ones, whether compacted away or not.
+    assert {item.station: item for item in _said(worked, topics.CURRENT)} == latest
+
+
+def _said(installation: Installation, topic: str) -> list[StationIndex]:
+    items: list[StationIndex] = decoded(installation.raw(topic), StationIndex)
+    return items
 
 
 @pytest.mark.slow
