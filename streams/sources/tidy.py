@@ -8,7 +8,7 @@ unless it cannot be used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -89,6 +89,27 @@ def parse_tidy(
     return file
 
 
+def read_slices(path: Path, registry: StationRegistry, rows: int) -> Iterator[Loaded]:
+    """Read a Parquet file by slices of so many rows, for recordings that are too long to be held whole.
+
+    Raises:
+        InputError: when the file is damaged, or columns are missing.
+    """
+    file = _Rows(registry, str(path), "tidy", TIDY)
+    try:
+        lazy = pl.scan_parquet(path)
+        total = int(lazy.select(pl.len()).collect().item())
+        for first in range(0, total, rows):
+            yield file.of_table(lazy.slice(first, rows).collect(), first)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise _damaged(error, str(path)) from None
+
+
+def _damaged(error: BaseException, place: str) -> InputError:
+    reason = (str(error).splitlines() or ["unreadable"])[0][:200]
+    return InputError(f"damaged Parquet file: {reason}", place=place, remedy="fetch it again")
+
+
 def _whole_lines(text: bytes) -> bytes:
     """Without the last line, of which nobody knows how much is missing."""
     return text[: text.rfind(b"\n") + 1]
@@ -151,16 +172,16 @@ class _Rows:
             frame = pl.read_parquet(data)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             # Some damage makes the reader panic; the exception is no Exception, but the process is unharmed.
-            raise InputError(
-                f"damaged Parquet file: {(str(error).splitlines() or ['unreadable'])[0][:200]}",
-                place=self._place,
-                remedy="fetch it again",
-            ) from None
+            raise _damaged(error, self._place) from None
+        return self.of_table(frame)
+
+    def of_table(self, frame: pl.DataFrame, first: int = 0) -> Loaded:
+        """Typed columns. ``first``: rows of the file in front of this table, for the row numbers of messages."""
         names = _column_names(frame.columns, self._place, self._dialect)
         frame = frame.select([pl.col(column).alias(name) for name, column in names.items()])
         return self._of_frame(
             _as_texts(frame, self._place),
-            lambda row: f"{self._place}: row {row + 1}",
+            lambda row: f"{self._place}: row {first + row + 1}",
             lambda row: frame[row].write_json().encode(),
         )
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from streams.airsheds import Airshed
 from streams.errors import InputError, RegistryError
 from streams.sources.arrivals import Loaded
-from streams.sources.tidy import parse_tidy, read_tidy
+from streams.sources.tidy import parse_tidy, read_slices, read_tidy
 from streams.stations import read_stations
 from tests.streams.samples import registry, rows_of
 
@@ -267,3 +267,13 @@ def test_bytes_after_a_gzip_are_said() -> None:
     assert len(loaded.batch) == 1
     assert ["no gzip" in refused.message for refused in loaded.rejected] == [True]
     assert parsed(gzip.compress((HEADER + GOOD).encode()) + bytes(512)).rejected == []
+
+
+def test_parquet_by_slices_is_the_whole_file_and_keeps_its_row_numbers(tmp_path: Path) -> None:
+    (tmp_path / "long.parquet").write_bytes(parquet(station_id=["VN-A", "VN-X"]))
+    slices = list(read_slices(tmp_path / "long.parquet", registry(), 1))
+    assert [len(loaded.batch) for loaded in slices] == [1, 0]
+    assert slices[1].rejected[0].place.endswith("long.parquet: row 2")
+    (tmp_path / "broken.parquet").write_bytes(parquet()[:-20])
+    with pytest.raises(InputError, match="damaged Parquet file"):
+        list(read_slices(tmp_path / "broken.parquet", registry(), 1))

@@ -1,0 +1,139 @@
+"""Recorded readings of any length, in pieces by ascending time, so that a year needs no more memory than a month."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streams.batches import ReadingBatch
+from streams.clock import SystemClock, utc
+from streams.errors import InputError
+from streams.gateway import refuse_ahead
+from streams.schemas import Rejected
+from streams.sources.arrivals import Loaded
+from streams.sources.files import FileReader, load_path
+from streams.sources.tidy import PARQUET_MAGIC, read_slices
+from streams.stations import StationRegistry
+from streams.wire import concatenate
+
+WHOLE_BYTES = 16 * 1024**2
+"""A folder or Parquet file up to this size is read whole, whatever its layout: about four million compressed rows,
+100 MB as columns. What is larger is read piece by piece, and its pieces must follow each other in time."""
+
+SLICE_ROWS = 1_000_000
+"""Rows of a long Parquet file that are decoded together: about 200 MB while their texts are looked up."""
+
+SHOWN = 5
+"""Rejections that a report quotes; the first of a kind of mistake says what all of them would say."""
+
+
+@dataclass
+class Intake:
+    """What has been read so far. ``refused``: the first refusals, in words."""
+
+    readings: int = 0
+    rejected: int = 0
+    unused: int = 0
+    refused: list[str] = field(default_factory=list)
+
+    def add(self, loaded: Loaded) -> None:
+        """Count a piece."""
+        self.readings += len(loaded.batch)
+        self.rejected += len(loaded.rejected)
+        self.unused += loaded.unused
+        self.refused += [f"{item.place}: {item.message}" for item in loaded.rejected[: SHOWN - len(self.refused)]]
+
+
+@dataclass
+class Recording:
+    """A file or folder of recorded readings.
+
+    Attributes:
+        advanced: hears which share of the whole has been read, 0–1.
+    """
+
+    path: Path
+    registry: StationRegistry
+    advanced: Callable[[float], None] = lambda share: None
+    intake: Intake = field(default_factory=Intake)
+
+    def chunks(self) -> Iterator[ReadingBatch]:
+        """The readings, each piece later than the one before it.
+
+        Raises:
+            InputError: when nothing can be used, or the pieces of a long recording do not follow each other in time.
+        """
+        yield from in_order(self._pieces())
+        if not self.intake.readings:
+            first = f": {self.intake.refused[0]}" if self.intake.refused else ""
+            remedy = "is --stations its registry?"
+            raise InputError(f"no reading in it can be used{first}", place=str(self.path), remedy=remedy)
+
+    def _pieces(self) -> Iterator[tuple[str, ReadingBatch]]:
+        if not self.path.exists():
+            raise InputError("does not exist", place=str(self.path), remedy="give a file or a folder with readings")
+        files = [self.path] if self.path.is_file() else sorted(p for p in self.path.rglob("*") if p.is_file())
+        sizes = {file: file.stat().st_size for file in files}
+        if sum(sizes.values()) <= WHOLE_BYTES:
+            yield str(self.path), self._checked(load_path(self.path, self._reader()), self.path)
+            return
+        done = 0
+        for file in files:
+            for loaded in self._file(file):
+                yield str(file), self._checked(loaded, file)
+            done += sizes[file]
+            self.advanced(done / sum(sizes.values()))
+
+    def _file(self, file: Path) -> Iterable[Loaded]:
+        if _is_parquet(file):
+            return read_slices(file, self.registry, SLICE_ROWS)
+        return [load_path(file, self._reader())]
+
+    def _reader(self) -> FileReader:
+        return FileReader(registry=self.registry, source=self.path.name)
+
+    def _checked(self, loaded: Loaded, place: Path) -> ReadingBatch:
+        """Without readings that end in the future."""
+        now_s = SystemClock().now_s()
+        batch, ahead = refuse_ahead(loaded.batch, self.registry, now_s, place=str(place), source=self.path.name)
+        refused: list[Rejected] = [*loaded.rejected, *ahead]
+        self.intake.add(Loaded(batch, refused, loaded.unused))
+        return batch
+
+
+def in_order(pieces: Iterable[tuple[str, ReadingBatch]]) -> Iterator[ReadingBatch]:
+    """Pieces that may overlap the one before them, as pieces that do not. Holds two of them at a time.
+
+    Raises:
+        InputError: for a piece that begins before readings that were handed on already.
+    """
+    held: ReadingBatch | None = None
+    passed_s: int | None = None
+    for place, piece in pieces:
+        if not len(piece):
+            continue
+        first_s = int(piece.time_s.min())
+        if passed_s is not None and first_s <= passed_s:
+            raise InputError(
+                f"begins at {utc(first_s):%Y-%m-%dT%H:%MZ}, but readings up to {utc(passed_s):%Y-%m-%dT%H:%MZ} came "
+                "before it",
+                place=place,
+                remedy="a long recording is read piece by piece: sort its rows by time, and name files so that their "
+                "names sort by time (2025-01.parquet, 2025-02.parquet …)",
+            )
+        if held is None:
+            held = piece
+            continue
+        early = held.time_s < first_s
+        if early.any():
+            passed_s = int(held.time_s[early].max())
+            yield held if early.all() else held.take(early)
+        held = piece if early.all() else concatenate([held.take(~early), piece])
+    if held is not None:
+        yield held
+
+
+def _is_parquet(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
