@@ -22,6 +22,9 @@ HIGHEST_INDEX = 500
 ASKING = ("request", "instruction", "order-draft")
 """Kinds of notice that ask for measures, and so must name some."""
 
+FROM_THE_LAW = ("order-draft", "bulletin")
+"""All that the legal track may lead to: what the law defines is declared by people with the power to do so."""
+
 
 def problems_of(document: Document, pack: Pack) -> list[Problem]:
     """Everything that does not hold in a pack whose values have the right types."""
@@ -137,6 +140,9 @@ def _rule(document: Document, path: Path, rule: Rule, airshed: Airshed) -> Itera
         yield document.problem(
             path, f"a notice of kind {rule.notice} asks for nothing", "list the measures under actions"
         )
+    if rule.track == "legal" and rule.notice not in FROM_THE_LAW:
+        remedy = f"write {' or '.join(FROM_THE_LAW)}; warnings and requests belong to the operational track"
+        yield document.problem((*path, "notice"), f"the legal track makes no {rule.notice}", remedy)
     if rule.notice == "all-clear" and rule.audience.provinces == "joined":
         remedy = "use left, episode or episode-and-neighbours"
         yield document.problem((*path, "audience", "provinces"), "those who joined were not warned before", remedy)

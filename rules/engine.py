@@ -114,7 +114,7 @@ class RuleEngine:
             return []
         self._follow(event, spoken)
         seen = variables_of(event)
-        asked = [rule for rule in self._pack.rules if event.kind in rule.on]
+        asked = [rule for rule in self._pack.rules if event.kind in rule.on and event.track == rule.track]
         notices = [notice for rule in asked for notice in self._ask(rule, event, spoken, seen)]
         spoken.transition = event.transition
         if event.kind == "closed":

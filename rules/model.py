@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from rules.notices import NoticeKind, Recipients
 from streams.airsheds import Airshed
-from streams.schemas import TransitionKind
+from streams.schemas import Track, TransitionKind
 
 Scope = Literal["episode", "joined", "left", "episode-and-neighbours"]
 OncePer = Literal["episode", "level", "transition"]
@@ -37,6 +37,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: part of the notice id; changing it makes the notices new ones.
         on: kinds of episode events it listens to.
+        track: ``operational`` episodes, or those of the airshed's legal definition; the latter only ever lead to drafts
+            for a signature and to bulletins.
         when: CEL condition over the variables of ``rules.conditions.VARIABLES``.
         template: name of the template family.
         priority: 0 = goes first.
@@ -50,6 +52,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Name
     on: list[TransitionKind]
+    track: Track = "operational"
     when: str = "true"
     notice: NoticeKind
     audience: RuleAudience

@@ -170,6 +170,7 @@ class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
 
 
 TransitionKind = Literal["opened", "grown", "escalated", "eased", "merged", "split", "closed", "revised"]
+Track = Literal["operational", "legal"]
 
 
 class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="episode-event"):
@@ -189,6 +190,7 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
         reason: what made the transition, in words, with the numbers.
         pack: name and version of the rule pack in force for this episode.
         parent / merged_into: other episodes concerned by a split or a merge.
+        track: ``operational``: the levels of the pack; ``legal``: the definition of the law, beside it.
     """
 
     episode: str
@@ -210,3 +212,4 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     parent: str | None = None
     merged_into: str | None = None
     departed: list[EpisodeProvince] = []
+    track: Track = "operational"

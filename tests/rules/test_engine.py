@@ -130,6 +130,15 @@ def test_nobody_who_was_not_warned_hears_that_it_is_over() -> None:
     assert {decision.reason for decision in stage.take_decisions()} == {Reason.NOBODY_WARNED}
 
 
+def test_rules_hear_their_own_track_only() -> None:
+    legal = msgspec.structs.replace(event("opened", 1, 1, "12", episode="e2"), track="legal")
+    draft = {"track": "legal", "notice": "order-draft", "actions": {"en": ["Close the schools"]}}
+    pack = changed(0, **draft)
+    assert heard(engine().accept([legal])) == []
+    assert heard(engine(pack=pack).accept([legal])) == ["residents 01 02"]
+    assert heard(engine(pack=pack).accept([event("opened", 1, 1, "12", index=160)])) == []
+
+
 def test_an_end_is_told_once() -> None:
     assert told(
         event("opened", 1, 1, "123", index=160),
