@@ -86,6 +86,10 @@ class Airshed(msgspec.Struct, frozen=True, kw_only=True):
                 return province
         return None
 
+    def level_met(self, reached: float) -> int:
+        """Number of the highest level whose entry threshold a value meets, 0 for none."""
+        return sum(level.enter <= reached for level in self.levels)
+
     def level_name(self, level: int) -> str:
         """Machine name of a level number; ``none`` for 0."""
         return self.levels[level - 1].name if level else "none"

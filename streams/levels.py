@@ -2,8 +2,8 @@
 
 For every level of the airshed two runs of hours are counted:
 
-* *above*: hours in which the province exceeds the level (``ProvinceState.level`` reaches it: at least half of the
-  valid stations and two of them at or above ``enter``);
+* *above*: hours in which the province exceeds the level (``ProvinceState.reached``: at least half of the valid
+  stations and two of them are at or above ``enter``);
 * *below*: hours that do not exceed it and whose median index lies below ``exit``.
 
 A level is entered after ``enter_hours`` above in a row, if the 24-hour index has reached ``enter_24h`` as well, and
@@ -103,7 +103,7 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
             return
         self.unknown = 0
         for number, (run, level) in enumerate(zip(self.runs, levels, strict=True), start=1):
-            exceeding = state.level >= number
+            exceeding = state.level >= number if state.reached is None else state.reached >= level.enter
             run.count(exceeding, not exceeding and state.median_index < level.exit, hour_s)
         self._enter(levels, state)
         self._leave(levels)

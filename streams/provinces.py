@@ -266,7 +266,8 @@ def province_state(
     """
     needed = min(airshed.detection.minimum_stations, known)
     unknown = not valid or len(valid) < needed or len(valid) < airshed.detection.minimum_coverage * known
-    level = 0 if unknown else _exceeded(airshed, [index for _, index, _ in valid], needed)
+    reached = None if unknown else _reached([index for _, index, _ in valid], needed)
+    level = 0 if reached is None else airshed.level_met(reached)
     days = [day for _, _, day in valid if day is not None]
     return ProvinceState(
         airshed=airshed.code,
@@ -282,15 +283,17 @@ def province_state(
         single_station=known == 1,
         stations=list(valid[:EVIDENCE]),
         revision=0,
+        reached=reached,
     )
 
 
-def _exceeded(airshed: Airshed, indices: Sequence[int], needed: int) -> int:
-    for number in range(len(airshed.levels), 0, -1):
-        above = sum(index >= airshed.levels[number - 1].enter for index in indices)
-        if above >= needed and 2 * above >= len(indices):
-            return number
-    return 0
+def _reached(indices: Sequence[int], needed: int) -> int:
+    """The highest value at or above which at least half of the stations, and ``needed`` of them, are.
+
+    Args:
+        indices: highest first, no fewer than ``needed`` and at least one.
+    """
+    return indices[max(needed, (len(indices) + 1) // 2) - 1]
 
 
 def median(values: Sequence[int]) -> int:

@@ -136,6 +136,8 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
         stations: evidence: (station, index, index_24h) of the valid stations, highest first, at most ten.
         revision: 0 for the first statement about the hour, counting up as late data change it.
         suspect: stations that have an index and were not asked, with the reason (``neighbours``).
+        reached: the highest entry threshold that the hour would meet, in the unit of the levels; ``None`` when unknown.
+            ``level`` follows from it and from the levels in force, so that another rule pack can judge the same hour.
     """
 
     airshed: str
@@ -152,6 +154,7 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     stations: list[tuple[str, int, int | None]]
     revision: int
     suspect: dict[str, str] = {}
+    reached: int | float | None = None
 
 
 class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):

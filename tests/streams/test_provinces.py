@@ -106,6 +106,7 @@ def test_one_statement_per_province_by_code_and_a_mark_behind_them() -> None:
         single_station=False,
         stations=[("A4", 190, 190), ("A3", 180, 180), ("A2", 170, 170), ("A1", 160, 160), ("A0", 100, 100)],
         revision=0,
+        reached=170,
     )
     assert (second.province, second.condition, second.single_station) == ("B", "clean", True)
     assert last == Mark(utc(hour_s(1) + 600), "provinces")
@@ -134,6 +135,29 @@ def test_when_a_province_exceeds(indices: list[int], known: int, condition: str,
     state = province_state(REGION, "A", hour_s(1), known, valid)
     assert (state.condition, state.level) == (condition, level)
     assert (state.median_index is None) == (condition == "unknown")
+
+
+@given(
+    indices=st.lists(st.integers(0, 400), min_size=1, max_size=9),
+    unheard=st.integers(0, 3),
+    needed=st.integers(1, 4),
+    enter=st.integers(1, 400),
+)
+def test_what_was_reached_tells_for_any_threshold_whether_it_is_met(
+    indices: list[int], unheard: int, needed: int, enter: int
+) -> None:
+    """Another pack's levels can be judged from the statement alone, without asking the stations again."""
+    region = airshed("AB", detection=Detection(minimum_stations=needed))
+    known = len(indices) + unheard
+    valid = [(f"A{n}", index, None) for n, index in enumerate(sorted(indices, reverse=True))]
+    state = province_state(region, "A", hour_s(1), known, valid)
+    if state.condition == "unknown":
+        assert state.reached is None
+        return
+    above = sum(index >= enter for index in indices)
+    assert state.reached is not None
+    assert (state.reached >= enter) == (above >= min(needed, known) and 2 * above >= len(indices))
+    assert state.level == region.level_met(state.reached)
 
 
 @pytest.mark.parametrize(
