@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, get_args
 
-import cel
-
+from rules.cel_runtime import cel
 from rules.structure import nearest
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S, epoch_s

@@ -25,11 +25,6 @@ _MARKER = "this-is-a-demonstration"
 _FRAMES_PER_S = 8
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("demo")(demo)
-
-
 def demo(
     folder: Annotated[Path, typer.Option("--dir", help="Folder for everything it makes; emptied first.")] = Path(
         "demo"

@@ -12,11 +12,6 @@ from streams.errors import InputError
 from streams.indices.calculator import answer
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("index")(index)
-
-
 def index(
     standard: Annotated[str, typer.Option(help="Index standard where a request names none.")] = "vn_aqi",
 ) -> None:

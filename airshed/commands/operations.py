@@ -40,18 +40,6 @@ subscribers = typer.Typer(help="The registry of residents.", no_args_is_help=Tru
 facilities = typer.Typer(help="The registry of plants.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.add_typer(topics, name="topics")
-    app.add_typer(rejected, name="rejected")
-    app.add_typer(subscribers, name="subscribers")
-    app.add_typer(facilities, name="facilities")
-    app.command("migrate")(migrate)
-    app.command("doctor")(doctor)
-    app.command("sandbox")(sandbox)
-    app.command("export")(export)
-
-
 def _out() -> Console:
     return Console(highlight=False, markup=False, soft_wrap=True)
 

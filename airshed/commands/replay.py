@@ -34,11 +34,6 @@ from streams.stations import read_stations
 _DATABASE = "airshed.sqlite"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("replay")(replay)
-
-
 def replay(
     readings: Annotated[Path, typer.Argument(help="Tidy CSV, CSV.gz or Parquet, or a folder of station files.")],
     stations: Annotated[Path, typer.Option(help="Station registry, CSV.")],

@@ -22,12 +22,6 @@ Port = Annotated[int | None, typer.Option(help="Port of pages and /metrics, inst
 _DEFAULT = Path("airshed.toml")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    for command in (up, ingest, worker, dispatch, console):
-        app.command(command.__name__)(command)
-
-
 def up(config: Config = _DEFAULT) -> None:
     """Everything in one process on one SQLite file: sources, stages, notifiers, pages. Until Ctrl-C or SIGTERM.
 
