@@ -90,6 +90,17 @@ class Airshed(msgspec.Struct, frozen=True, kw_only=True):
         """Number of the highest level whose entry threshold a value meets, 0 for none."""
         return sum(level.enter <= reached for level in self.levels)
 
+    def level_like(self, level: int, other: Airshed) -> int:
+        """Number of the level here that stands for a level of ``other``: by name; by number where no name is common.
+
+        Something on a level is never taken for nothing: where only higher levels have kept their names, it is 1.
+        """
+        names = [own.name for own in self.levels]
+        if not set(names) & {its.name for its in other.levels}:
+            return min(level, len(self.levels))
+        known = [names.index(its.name) + 1 for its in other.levels[:level] if its.name in names]
+        return max(known, default=1) if level else 0
+
     def level_name(self, level: int) -> str:
         """Machine name of a level number; ``none`` for 0."""
         return self.levels[level - 1].name if level else "none"

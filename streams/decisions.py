@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import msgspec
@@ -58,11 +58,25 @@ class Decisions(msgspec.Struct):
         already said is taken back by anything but hours that count towards leaving.
         """
         corrections = corrected(self.open, self.closed, airshed, neighbours, window, before)
+        self._hold(airshed, window)
+        return corrections
+
+    def take_over(self, airshed: Airshed, window: Window, pack: str, stands_for: Callable[[int], int]) -> None:
+        """Another pack goes on with the episodes; the window has counted its hours by the new levels already.
+
+        What was announced stays until the new exit rule takes it back, under the level that ``stands_for`` gives.
+        """
+        for episode in [*self.open, *self.closed]:
+            episode.pack = pack
+            episode.level, episode.peak = stands_for(episode.level), stands_for(episode.peak)
+            episode.levels = {code: stands_for(level) for code, level in episode.levels.items()}
+        self._hold(airshed, window)
+
+    def _hold(self, airshed: Airshed, window: Window) -> None:
         for episode in self.open:
             for code, level in episode.levels.items():
                 if code in window.end and window.end[code].level < level:
                     window.force(airshed, code, level, episode.since[code])
-        return corrections
 
     def _goes_on(self, episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[EpisodeEvent]:
         if episode.id in lineage.absorbed:

@@ -19,6 +19,7 @@ from streams.history import Load, Window, weight
 from streams.schemas import EpisodeEvent, Mark, ProvinceState
 from streams.stage import State
 from streams.transitions import Scene
+from streams.versions import Activation, OnePack, Reign, Versions
 from streams.watermark import Watermark
 
 
@@ -27,6 +28,7 @@ class _Memory(msgspec.Struct):
 
     window: Window
     decisions: Decisions
+    reign: Reign = msgspec.field(default_factory=Reign)
 
 
 class _Progress(msgspec.Struct):
@@ -45,19 +47,23 @@ class EpisodeTracker:
     """Stage ``list[ProvinceState]`` → ``EpisodeEvent``, for all airsheds of one partition.
 
     Args:
-        pack: name and version of the pack whose levels are in force; episodes keep the one they opened with.
+        airsheds: as the base pack describes them.
+        pack: name and version of that pack.
+        versions: the packs over time; ``None``: only this one.
     """
 
-    def __init__(self, airsheds: Sequence[Airshed], state: State, *, pack: str) -> None:
+    def __init__(
+        self, airsheds: Sequence[Airshed], state: State, *, pack: str, versions: Versions | None = None
+    ) -> None:
         self._airsheds = {airshed.code: airshed for airshed in sorted(airsheds, key=lambda airshed: airshed.code)}
-        self._neighbours = {code: neighbours_of(airshed) for code, airshed in self._airsheds.items()}
-        self._pack = pack
+        self._versions = versions or OnePack(airsheds, pack)
         self._state = state
         self._progress = _decode_progress(state["progress"]) if "progress" in state else _Progress()
-        self._memories = {
-            code: self._remembered(airshed) for code, airshed in self._airsheds.items() if _key(code) in state
-        }
+        self._memories = {code: self._remembered(code) for code in self._airsheds if _key(code) in state}
+        self._neighbours = {code: neighbours_of(airshed) for code, airshed in self._airsheds.items()}
         self._touched = {code: set(memory.window.folded) for code, memory in self._memories.items()}
+        self._late: set[tuple[str, Activation]] = set()
+        self._refused: list[tuple[Activation, int]] = []
 
     def accept(self, items: Sequence[ProvinceState]) -> list[EpisodeEvent]:
         """Take province states in. Says nothing: hours are decided at marks."""
@@ -85,12 +91,24 @@ class EpisodeTracker:
         """No longer wait for a silent source."""
         return self._decide(self._progress.watermark.give_up(source))
 
+    @property
+    def reigns(self) -> dict[str, Reign]:
+        """By airshed, the pack in force and what is to come; without airsheds that have no decided hour."""
+        return {code: memory.reign for code, memory in self._memories.items()}
+
+    def take_refused(self) -> list[tuple[Activation, int]]:
+        """Activations that came too late since the last call, each with the hour decided by then (epoch seconds)."""
+        taken, self._refused = self._refused, []
+        return taken
+
     def _decide(self, progress: int | None) -> list[EpisodeEvent | Mark]:
         said: list[EpisodeEvent | Mark] = []
         if progress is not None:
             due = sorted(self._due(progress))
+            for code in sorted({code for _, code in due}):
+                self._adopt(code)
             for hour_s, code in due:
-                said += self._step(self._airsheds[code], self._memories[code], hour_s)
+                said += self._step(code, self._memories[code], hour_s)
             for code in sorted({code for _, code in due}):
                 self._state[_key(code)] = _encode(self._memories[code])
                 self._clear(code)
@@ -102,22 +120,53 @@ class EpisodeTracker:
         for code, first_s in self._progress.first.items():
             airshed = self._airsheds[code]
             if code not in self._memories:
-                self._memories[code] = _Memory(Window.before(first_s, airshed), Decisions())
+                airshed = self._begin_reign(code, first_s)
             through = (progress - airshed.detection.lateness_s) // HOUR_S * HOUR_S
             for hour_s in range(self._memories[code].window.end_s + HOUR_S, through + 1, HOUR_S):
                 yield hour_s, code
 
-    def _step(self, airshed: Airshed, memory: _Memory, hour_s: int) -> list[EpisodeEvent]:
-        """One hour of one airshed: first what late readings change, then the hour itself."""
+    def _step(self, code: str, memory: _Memory, hour_s: int) -> list[EpisodeEvent]:
+        """One hour of one airshed: what late readings change, then whose levels count, then the hour itself."""
         window, decisions = memory.window, memory.decisions
 
         def load(hour_s: int) -> dict[str, ProvinceState]:
-            return self._load(airshed.code, hour_s)
+            return self._load(code, hour_s)
 
-        corrections = self._correct(airshed, memory, load)
-        window.fold(airshed, load)
-        scene = self._scene(airshed, window, load(hour_s))
-        return [correction.tell(scene) for correction in corrections] + decisions.decide(scene, window, self._pack)
+        corrections = self._correct(self._airsheds[code], memory, load)
+        self._take_over(code, memory, hour_s, load)
+        window.fold(self._airsheds[code], load)
+        scene = self._scene(self._airsheds[code], window, load(hour_s))
+        return [correction.tell(scene) for correction in corrections] + decisions.decide(
+            scene, window, memory.reign.pack
+        )
+
+    def _begin_reign(self, code: str, first_s: int) -> Airshed:
+        """Everything starts with the first hour, under the pack that is activated then."""
+        reign = Reign.begin(self._versions.activations(code), first_s)
+        airshed = self._switch(code, reign.pack)
+        self._memories[code] = _Memory(Window.before(first_s, airshed), Decisions(), reign)
+        return airshed
+
+    def _adopt(self, code: str) -> None:
+        decided_s = self._memories[code].window.end_s
+        for activation in self._memories[code].reign.adopt(self._versions.activations(code), decided_s):
+            if (code, activation) not in self._late:
+                self._late.add((code, activation))
+                self._refused.append((activation, decided_s))
+
+    def _take_over(self, code: str, memory: _Memory, hour_s: int, load: Load) -> None:
+        pack = memory.reign.successor(hour_s, memory.decisions.open)
+        if pack:
+            old, new = self._airsheds[code], self._switch(code, pack)
+            memory.reign.pack, memory.reign.since_s = pack, hour_s
+            memory.window.take_over(old, new, load)
+            memory.decisions.take_over(new, memory.window, pack, lambda level: new.level_like(level, old))
+
+    def _switch(self, code: str, pack: str) -> Airshed:
+        airshed = self._versions.airshed(code, pack)
+        if airshed is not None:
+            self._airsheds[code], self._neighbours[code] = airshed, neighbours_of(airshed)
+        return self._airsheds[code]
 
     def _correct(self, airshed: Airshed, memory: _Memory, load: Load) -> list[Correction]:
         window = memory.window
@@ -150,9 +199,19 @@ class EpisodeTracker:
         """The hour up to which nothing can be changed any more."""
         return self._memories[code].window.start_s if code in self._memories else 0
 
-    def _remembered(self, airshed: Airshed) -> _Memory:
-        memory = _decode_memory(self._state[_key(airshed.code)])
-        memory.window.adapt(airshed)
+    def _remembered(self, code: str) -> _Memory:
+        memory = _decode_memory(self._state[_key(code)])
+        base = self._versions.activations(code)[0]
+        memory.reign.pack = memory.reign.pack or base.pack
+        airshed = self._versions.airshed(code, memory.reign.pack)
+        self._airsheds[code] = airshed or self._airsheds[code]
+        memory.window.adapt(self._airsheds[code])
+        if airshed is None:  # another pack has been configured: it takes everything over at once
+            memory.reign = Reign(base.pack, memory.window.end_s + HOUR_S, [base])
+            highest = len(self._airsheds[code].levels)
+            memory.decisions.take_over(
+                self._airsheds[code], memory.window, base.pack, lambda level: min(level, highest)
+            )
         return memory
 
     def _clear(self, code: str) -> None:

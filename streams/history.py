@@ -89,6 +89,19 @@ class Window(msgspec.Struct):
             for province in airshed.provinces:
                 fold.setdefault(province.code, ProvinceLevels.off(airshed.levels)).adapt(airshed.levels)
 
+    def take_over(self, old: Airshed, new: Airshed, load: Load) -> None:
+        """Count the recent hours by the levels of another pack.
+
+        Levels that are the same from the lowest up go on as they were, also what is known of them from the time before
+        the window. From the first that differs on, only the window counts.
+        """
+        same = _levels_alike(old, new)
+        if same < max(len(old.levels), len(new.levels)):
+            for levels in self.start.values():
+                levels.keep(same, new.levels)
+            self.forced = [forced for forced in self.forced if forced.level <= same]
+            self.refold(new, load)
+
     def levels(self) -> dict[str, int]:
         """The level of each province that is on any, after the latest hour, in code order."""
         return {code: levels.level for code, levels in sorted(self.end.items()) if levels.level}
@@ -127,6 +140,15 @@ def _fold(
 def _force(fold: dict[str, ProvinceLevels], airshed: Airshed, forced: Forced) -> None:
     if forced.province in fold:
         fold[forced.province].force(airshed.levels, forced.level, forced.since_s)
+
+
+def _levels_alike(old: Airshed, new: Airshed) -> int:
+    """How many levels, from the lowest up, count hours in the same way; what they are called does not matter."""
+    for number, pair in enumerate(zip(old.levels, new.levels, strict=False)):
+        before, after = (msgspec.structs.replace(level, name="", names={}) for level in pair)
+        if before != after:
+            return number
+    return min(len(old.levels), len(new.levels))
 
 
 def _copy(fold: Mapping[str, ProvinceLevels]) -> dict[str, ProvinceLevels]:

@@ -92,6 +92,12 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
         """Fit to another number of levels."""
         self.runs = (self.runs + [Run() for _ in levels])[: len(levels)]
 
+    def keep(self, number: int, levels: Sequence[Level]) -> None:
+        """Fit to other levels of which the lowest ``number`` are the same; the rest starts off."""
+        self.runs = self.runs[:number]
+        self.adapt(levels)
+        self.on_hours = self.on_hours if self.level else 0
+
     def copy(self) -> ProvinceLevels:
         runs = [Run(run.on, run.since, run.above, run.above_since, run.below) for run in self.runs]
         return ProvinceLevels(runs, self.unknown, self.on_hours)
