@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from zoneinfo import available_timezones
 
 from rules.conditions import flaws
 from rules.documents import Document, Path
+from rules.levels import level_problems
 from rules.model import Pack, Rule
-from rules.structure import nearest
+from rules.structure import nearest, twice
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S
 from streams.errors import Problem
 
 STANDARDS = ("vn_aqi", "us_aqi", "us_aqi_2012", "cn_aqi", "cn_aqi_2012", "in_naqi", "kr_cai")
-
-HIGHEST_INDEX = 500
-"""No standard here gives more."""
 
 ASKING = ("request", "instruction", "order-draft")
 """Kinds of notice that ask for measures, and so must name some."""
@@ -30,7 +27,7 @@ def problems_of(document: Document, pack: Pack) -> list[Problem]:
     """Everything that does not hold in a pack whose values have the right types."""
     return [
         *_provinces(document, pack.airshed),
-        *_levels(document, pack.airshed),
+        *level_problems(document, pack.airshed),
         *_detection(document, pack.airshed),
         *_languages(document, pack),
         *_rules(document, pack),
@@ -40,7 +37,7 @@ def problems_of(document: Document, pack: Pack) -> list[Problem]:
 def _provinces(document: Document, airshed: Airshed) -> Iterator[Problem]:
     path: Path = ("airshed", "provinces")
     codes = [province.code for province in airshed.provinces]
-    yield from _twice(document, [((*path, number, "code"), code) for number, code in enumerate(codes)], "province code")
+    yield from twice(document, [((*path, number, "code"), code) for number, code in enumerate(codes)], "province code")
     known = {province.code: province for province in airshed.provinces}
     for number, province in enumerate(airshed.provinces):
         for position, code in enumerate(province.neighbours):
@@ -58,33 +55,7 @@ def _provinces(document: Document, airshed: Airshed) -> Iterator[Problem]:
         for number, province in enumerate(airshed.provinces)
         for name in {*province.names.values(), *province.aliases}
     ]
-    yield from _twice(document, sorted(names, key=str), "name or alias")
-
-
-def _levels(document: Document, airshed: Airshed) -> Iterator[Problem]:
-    path: Path = ("airshed", "levels")
-    if not airshed.levels:
-        yield document.problem(path, "there is no level", "give at least one")
-    named = [((*path, number, "name"), level.name) for number, level in enumerate(airshed.levels)]
-    yield from _twice(document, named, "level name")
-    for number, level in enumerate(airshed.levels):
-        here = (*path, number)
-        for name in ("enter", "exit", "enter_24h"):
-            value = getattr(level, name)
-            if value is not None and not 0 < value <= HIGHEST_INDEX:
-                yield document.problem((*here, name), f"{value} is no index value", f"give 1 to {HIGHEST_INDEX}")
-        for name in ("enter_hours", "exit_hours"):
-            if getattr(level, name) < 1:
-                yield document.problem((*here, name), f"{getattr(level, name)} hours", "give at least 1")
-        if level.exit >= level.enter:
-            remedy = "leaving must be harder than entering, or the level flaps; e.g. 130 for 151"
-            yield document.problem((*here, "exit"), f"exit {level.exit} is not below enter {level.enter}", remedy)
-    for number, (lower, upper) in enumerate(zip(airshed.levels, airshed.levels[1:], strict=False), start=1):
-        for name in ("enter", "exit"):
-            low, high = getattr(lower, name), getattr(upper, name)
-            if high <= low:
-                message = f"{name} {high} of {upper.name} is not above {low} of {lower.name}"
-                yield document.problem((*path, number, name), message, "list levels from the lowest to the highest")
+    yield from twice(document, sorted(names, key=str), "name or alias")
 
 
 def _detection(document: Document, airshed: Airshed) -> Iterator[Problem]:
@@ -93,7 +64,7 @@ def _detection(document: Document, airshed: Airshed) -> Iterator[Problem]:
     limits = {
         "minimum_coverage": (detection.minimum_coverage, 0.01, 1.0),
         "minimum_stations": (detection.minimum_stations, 1, 100),
-        "minimum_provinces": (detection.minimum_provinces, 2, 100),
+        "minimum_provinces": (detection.minimum_provinces, 1, 100),
         "together_hours": (detection.together_hours, 1, 72),
         "lateness_s": (detection.lateness_s, 0, 6 * HOUR_S),
         "merge_gap_hours": (detection.merge_gap_hours, 0, 240),
@@ -128,7 +99,7 @@ def _languages(document: Document, pack: Pack) -> Iterator[Problem]:
 
 
 def _rules(document: Document, pack: Pack) -> Iterator[Problem]:
-    yield from _twice(document, [(("rules", n, "id"), rule.id) for n, rule in enumerate(pack.rules)], "rule id")
+    yield from twice(document, [(("rules", n, "id"), rule.id) for n, rule in enumerate(pack.rules)], "rule id")
     for number, rule in enumerate(pack.rules):
         yield from _rule(document, ("rules", number), rule, pack.airshed)
 
@@ -152,13 +123,3 @@ def _rule(document: Document, path: Path, rule: Rule, airshed: Airshed) -> Itera
         if place in document.nodes:
             line, column = document.position_in(place, flaw.line, flaw.column)
         yield document.problem_at(line, column, place, flaw.message, flaw.remedy)
-
-
-def _twice(document: Document, values: Iterable[tuple[Path, str]], what: str) -> Iterator[Problem]:
-    values = list(values)
-    counts = Counter(value for _, value in values)
-    seen: set[str] = set()
-    for path, value in values:
-        if counts[value] > 1 and value in seen:
-            yield document.problem(path, f"{what} {value!r} is used twice", "each must be used once")
-        seen.add(value)

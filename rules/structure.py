@@ -6,6 +6,7 @@ are walked here and msgspec judges the single values.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -82,10 +83,21 @@ def _named(value: Any) -> str:
 
 
 def _plain(message: str) -> str:
-    return message[0].lower() + message[1:].replace("`", "")
+    return message[0].lower() + message[1:].replace("`", "").replace("int | float", "a number")
 
 
 def _remedy(value: Any, message: str) -> str:
     if "Expected `str`" in message and isinstance(value, int | float):
         return f'put it in quotes: "{str(value).lower()}"'
     return "small letters, digits and - only" if "matching regex" in message else ""
+
+
+def twice(document: Document, values: Iterable[tuple[Path, str]], what: str) -> Iterator[Problem]:
+    """Values that must be unique and are not; the first of each is left in peace."""
+    values = list(values)
+    counts = Counter(value for _, value in values)
+    seen: set[str] = set()
+    for path, value in values:
+        if counts[value] > 1 and value in seen:
+            yield document.problem(path, f"{what} {value!r} is used twice", "each must be used once")
+        seen.add(value)

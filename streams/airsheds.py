@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+Quantity = Literal["index", "index_24h", "pm25_1h", "pm25_24h", "pm10_1h", "pm10_24h"]
+"""What a level can be defined on: the hourly or the 24-hour index of the airshed's standard, or a mean of fine or
+coarse particles over the hour or over the latest 24 hours, µg/m³. Of a province it is the median of its stations."""
 
 
 class Province(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,6 +20,8 @@ class Province(msgspec.Struct, frozen=True, kw_only=True):
         neighbours: codes of provinces of the same airshed that share a land border.
         population: residents, 0 if not known.
         aliases: other spellings under which registries may name it (old codes, former provinces).
+        decides: its air can put it on a level. Where a plan covers a region but is judged on one city's air, only
+            that city decides, and the others are told.
     """
 
     code: str
@@ -21,27 +29,62 @@ class Province(msgspec.Struct, frozen=True, kw_only=True):
     neighbours: list[str]
     population: int = 0
     aliases: list[str] = []
+    decides: bool = True
+
+
+class Criterion(msgspec.Struct, frozen=True, kw_only=True):
+    """A further condition of a level.
+
+    Attributes:
+        quantity: what is looked at.
+        enter: value at or above which an hour counts.
+        enter_hours: consecutive hours needed.
+        exit: value below which an hour counts towards leaving the level; ``None`` = not asked on leaving.
+    """
+
+    quantity: Quantity
+    enter: int | float
+    enter_hours: int = 1
+    exit: int | float | None = None
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
-    """A level of alarm with hysteresis. All index values are those of the airshed's index standard.
+    """A level of alarm with hysteresis. Index values are those of the airshed's standard, concentrations µg/m³.
 
     Attributes:
         name: machine name; ``names`` are for people, by language.
-        enter: hourly index at or above which an hour counts towards entering.
-        exit: hourly index below which an hour counts towards leaving; lower than ``enter``.
+        enter: value of ``quantity`` at or above which an hour counts towards entering.
+        exit: value below which an hour counts towards leaving; lower than ``enter``.
         enter_hours: consecutive hours needed to enter.
         exit_hours: consecutive hours needed to leave.
         enter_24h: 24-hour index that must be reached as well when entering; ``None`` = not required.
+        quantity: what ``enter`` is a value of; all levels of an airshed use the same.
+        exit_quantity: what ``exit`` is a value of; ``None`` = the same as ``quantity``.
+        also: all of these must hold as well when entering.
+        instead: any one of these is enough to enter, whatever else holds.
     """
 
     name: str
     names: dict[str, str]
-    enter: int
-    exit: int
+    enter: int | float
+    exit: int | float
     enter_hours: int
     exit_hours: int
     enter_24h: int | None = None
+    quantity: Quantity = "index"
+    exit_quantity: Quantity | None = None
+    also: list[Criterion] = []
+    instead: list[Criterion] = []
+
+    @property
+    def criteria(self) -> list[Criterion]:
+        """``also`` and ``instead``, in this order."""
+        return [*self.also, *self.instead]
+
+    @property
+    def quantities(self) -> set[Quantity]:
+        """Everything the level looks at."""
+        return {self.quantity, self.exit_quantity or self.quantity, *(c.quantity for c in self.criteria)}
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +98,8 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
         step_s: event-time step of decisions, seconds.
         lateness_s: how long after the end of a step its readings are waited for, seconds of event time.
         merge_gap_hours: an episode of overlapping provinces within this time after a close is the same one.
+        hourly_status: say how every open episode stands in every hour. Packs do not write this: it is set when a
+            rule of the pack listens to ``status``.
     """
 
     minimum_coverage: float = 0.5
@@ -64,6 +109,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     step_s: int = 3600
     lateness_s: int = 600
     merge_gap_hours: int = 24
+    hourly_status: bool = False
 
 
 class Airshed(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +146,12 @@ class Airshed(msgspec.Struct, frozen=True, kw_only=True):
             return min(level, len(self.levels))
         known = [names.index(its.name) + 1 for its in other.levels[:level] if its.name in names]
         return max(known, default=1) if level else 0
+
+    @property
+    def concentrations(self) -> list[Quantity]:
+        """The concentrations its levels look at, sorted; the indices are always known."""
+        found = {quantity for level in self.levels for quantity in level.quantities}
+        return sorted(found - {"index", "index_24h"})
 
     def level_name(self, level: int) -> str:
         """Machine name of a level number; ``none`` for 0."""

@@ -25,6 +25,7 @@ PARTICLES = ("pm25", "pm10")
 # Shared by all records without a doubt; records are immutable and nobody writes into their dicts.
 _NO_DOUBT: dict[str, str] = {}
 _NOTHING_WITHHELD: dict[str, float] = {}
+_NO_MEANS: dict[str, float] = {}
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
@@ -45,6 +46,7 @@ class Content:
         completeness: ``(m, 6)`` covered share of the hour or day, 0–1, four decimals.
         suspect: ``(m, 6) uint8`` verdict of screening on this hour (``streams.screening.Suspicion``), 0 = none.
         withheld: ``(m, 6)`` means of this hour that were not counted, µg/m³, four decimals.
+        means: ``(m, 2)`` means of this hour of ``PARTICLES``, µg/m³, four decimals; ``None`` where no level looks.
     """
 
     keys: tuple[str, ...]
@@ -57,16 +59,17 @@ class Content:
     completeness: Floats
     suspect: NDArray[np.uint8]
     withheld: Floats
+    means: Floats | None = None
 
     def take(self, rows: NDArray[np.intp]) -> Content:
         """The content of the chosen stations."""
-        parts = {name: getattr(self, name)[rows] for name in self.__dataclass_fields__ if name != "keys"}
-        return Content(keys=self.keys, **parts)
+        parts = {name: getattr(self, name)[rows] for name in self.__dataclass_fields__ if name not in ("keys", "means")}
+        return Content(keys=self.keys, means=None if self.means is None else self.means[rows], **parts)
 
     def checksum(self) -> NDArray[np.uint32]:
         """``(m,) uint32``: equal for equal content. A change goes unseen once in four thousand million."""
         columns = [self.index, self.dominant, *self.sub.T, self.index_24h]
-        columns += [c * 1e4 for part in (self.concentration, self.trailing, self.completeness) for c in part.T]
+        columns += [c * 1e4 for part in self._parts() for c in part.T]
         mixed = np.full(len(self.index), _PRIME)
         for column in columns:
             whole = np.rint(np.where(np.isnan(column), -1e15, column)).astype(np.int64).view(np.uint64)
@@ -79,6 +82,10 @@ class Content:
             remixed = (mixed ^ together) * _PRIME
             mixed = np.where(together > 0, remixed ^ (remixed >> _SHIFT), mixed)
         return mixed.astype(np.uint32)
+
+    def _parts(self) -> list[Floats]:
+        parts = [self.concentration, self.trailing, self.completeness]
+        return parts if self.means is None else [*parts, self.means]
 
 
 def rounded(values: Floats) -> Floats:
@@ -109,6 +116,7 @@ def records(
     sub = _whole_dicts(POLLUTANTS, content.sub)
     concentration = _dicts(content.keys, content.concentration)
     trailing = _dicts(PARTICLES, content.trailing)
+    means = None if content.means is None else _dicts(PARTICLES, content.means)
     shown = (content.completeness > 0) | ~np.isnan(content.sub)
     completeness = _dicts(POLLUTANTS, np.where(shown, content.completeness, np.nan))
     dominant = content.dominant.tolist()
@@ -137,6 +145,7 @@ def records(
             suspect=suspect.get(row, _NO_DOUBT),
             withheld=withheld.get(row, _NOTHING_WITHHELD),
             screening=RULES if row in suspect else "",
+            means_1h=_NO_MEANS if means is None else means[row],
         )
         for row, station in enumerate(stations)
     ]

@@ -37,7 +37,8 @@ class Decisions(msgspec.Struct):
 
         Per episode at most one event of a kind, in the order split, eased, escalated, grown. Episodes that are
         merged into others come first, so that who hears of the survivor knows what it has taken over; then those
-        that go on or close, oldest first; then those that begin.
+        that go on or close, oldest first; then those that begin; last, where rules ask for it, how each open one
+        stands.
         """
         parts = regional(scene.levels, scene.neighbours, scene.airshed.detection.minimum_provinces)
         lineage = trace(self.open, parts, scene.since)
@@ -48,6 +49,8 @@ class Decisions(msgspec.Struct):
         ripe = [part for part in lineage.fresh if _together(part, scene, window)]
         events += [self._begins(part, scene, pack) for part in ripe]
         self.open.sort(key=lambda episode: episode.age)
+        if scene.airshed.detection.hourly_status:
+            events += [_stands(episode, scene) for episode in self.open]
         self._forget(scene)
         return events
 
@@ -192,6 +195,11 @@ def _changes(episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[Episo
         reason = f"adjacent provinces have joined{merged}. {scene.words(joined)}"
         yield scene.tell(episode, "grown", reason, level=level, joined=joined)
     scene.remember(episode)
+
+
+def _stands(episode: Episode, scene: Scene) -> EpisodeEvent:
+    """The hourly event with which rules that wait for time alone are asked again."""
+    return scene.tell(episode, "status", f"goes on. {scene.words(episode.provinces)}", level=episode.level)
 
 
 def _eased(left: set[str], falls: bool, level: int, scene: Scene, part: Part) -> str:

@@ -50,10 +50,16 @@ class Statistics:
 
     Every step works on columns of stations, hour by hour in a fixed order, so that the result for a station does not
     depend on which others are computed with it.
+
+    Args:
+        particle_means: state the mean of the hour of fine and coarse particles too, for levels defined on it.
     """
 
-    def __init__(self, standard: Standard, hour_completeness: float = HOUR_COMPLETENESS) -> None:
+    def __init__(
+        self, standard: Standard, hour_completeness: float = HOUR_COMPLETENESS, *, particle_means: bool = False
+    ) -> None:
         self.standard = standard
+        self._particle_means = particle_means
         self._needed = math.ceil(60 * hour_completeness)
         self._share = hour_completeness
 
@@ -77,6 +83,9 @@ class Statistics:
         means = taken_out(window.verdicts, window.means)
         concentration, exact = self._hourly_values(means)
         content = self._content(POLLUTANTS, concentration, exact, means, window.minutes[-1:])
+        if self._particle_means:
+            particles = [POLLUTANTS.index(pollutant) for pollutant in PARTICLES]
+            content = replace(content, means=rounded(means[-1][:, particles]))
         if not verdicts.any():
             return content
         return replace(content, suspect=verdicts, withheld=rounded(np.where(np.isnan(means[-1]), raw, np.nan)))

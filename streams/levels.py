@@ -8,8 +8,10 @@ For every level of the airshed two runs of hours are counted:
 
 A level is entered after ``enter_hours`` above in a row, if the 24-hour index has reached ``enter_24h`` as well, and
 left after ``exit_hours`` below in a row. Hours between the two thresholds break both runs: they neither enter nor
-leave. Levels stand on each other: a higher one is entered only from the one below (several in the same hour, if all
-are due), and none is left before the higher ones. Otherwise a level with a shorter holding time would let in what the
+leave. Further criteria are counted beside them: all of ``also`` must hold on entering, any of ``instead`` enters too.
+
+Levels stand on each other: a higher one is entered only from the one below (several in the same hour, if all are
+due), and none is left before the higher ones. Otherwise a level with a shorter holding time would let in what the
 one below keeps out: six hours of fireworks are no episode just because they are extreme.
 
 An unknown hour changes nothing: runs stand still. After more than ``STALE_HOURS`` of them in a row the runs start
@@ -22,7 +24,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from streams.airsheds import Level
+from streams.airsheds import Criterion, Level
+from streams.quantities import lies_below, reaches, value_of
 from streams.schemas import ProvinceState
 
 STALE_HOURS = 6
@@ -34,6 +37,13 @@ maintenance would start the count anew.
 """
 
 
+class Tally(msgspec.Struct, array_like=True):
+    """Hours in a row that meet a further criterion of a level, and the first of them, epoch seconds."""
+
+    hours: int = 0
+    since: int = 0
+
+
 class Run(msgspec.Struct, array_like=True):
     """One level of one province.
 
@@ -42,6 +52,7 @@ class Run(msgspec.Struct, array_like=True):
         since: first hour of the exceedance that entered it, epoch seconds; 0 while off.
         above / below: hours in a row that count towards entering / leaving.
         above_since: first hour of the run ``above``, epoch seconds; 0 without one.
+        tallies: of the level's further criteria, in their order.
     """
 
     on: bool = False
@@ -49,16 +60,40 @@ class Run(msgspec.Struct, array_like=True):
     above: int = 0
     above_since: int = 0
     below: int = 0
+    tallies: list[Tally] = []
 
     def restart(self) -> None:
         """Forget what was counted; what is on stays on."""
         self.above = self.above_since = self.below = 0
+        self.tallies = []
 
     def count(self, exceeding: bool, below: bool, hour_s: int) -> None:
         """Take one known hour in."""
         self.above_since = (self.above_since or hour_s) if exceeding else 0
         self.above = self.above + 1 if exceeding else 0
         self.below = self.below + 1 if below else 0
+
+    def tally(self, criteria: Sequence[Criterion], state: ProvinceState, hour_s: int) -> None:
+        """Count a known hour for the further criteria. An hour in which one's quantity is unknown stands still."""
+        if len(self.tallies) != len(criteria):
+            self.tallies = [Tally() for _ in criteria]
+        for tally, criterion in zip(self.tallies, criteria, strict=True):
+            if reaches(state, criterion.quantity, criterion.enter):
+                tally.hours, tally.since = tally.hours + 1, tally.since or hour_s
+            elif value_of(state, criterion.quantity) is not None:
+                tally.hours = tally.since = 0
+
+    def onset(self, level: Level, state: ProvinceState) -> int:
+        """First hour of the exceedance that enters the level now, epoch seconds; 0 if nothing does."""
+        met = [
+            tally if tally.hours >= criterion.enter_hours else None
+            for tally, criterion in zip(self.tallies, level.criteria, strict=True)
+        ]
+        also, instead = met[: len(level.also)], met[len(level.also) :]
+        day = level.enter_24h is None or (state.median_index_24h or 0) >= level.enter_24h
+        if self.above >= level.enter_hours and day and all(also):
+            return self.above_since
+        return min((tally.since for tally in instead if tally is not None), default=0)
 
 
 class ProvinceLevels(msgspec.Struct, array_like=True):
@@ -99,18 +134,24 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
         self.on_hours = self.on_hours if self.level else 0
 
     def copy(self) -> ProvinceLevels:
-        runs = [Run(run.on, run.since, run.above, run.above_since, run.below) for run in self.runs]
+        runs = [
+            Run(
+                run.on, run.since, run.above, run.above_since, run.below, [Tally(t.hours, t.since) for t in run.tallies]
+            )
+            for run in self.runs
+        ]
         return ProvinceLevels(runs, self.unknown, self.on_hours)
 
     def fold(self, levels: Sequence[Level], state: ProvinceState | None, hour_s: int) -> None:
         """Take one hour in. ``None`` (nothing was said about it) is unknown."""
-        if state is None or state.median_index is None:
+        if state is None or not _is_known(levels, state):
             self._wait()
             return
         self.unknown = 0
         for number, (run, level) in enumerate(zip(self.runs, levels, strict=True), start=1):
             exceeding = state.level >= number if state.reached is None else state.reached >= level.enter
-            run.count(exceeding, not exceeding and state.median_index < level.exit, hour_s)
+            run.count(exceeding, not exceeding and _is_below(level, state), hour_s)
+            run.tally(level.criteria, state, hour_s)
         self._enter(levels, state)
         self._leave(levels)
         self.on_hours = self.on_hours + 1 if self.level else 0
@@ -133,9 +174,9 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
 
     def _enter(self, levels: Sequence[Level], state: ProvinceState) -> None:
         for run, level in zip(self.runs, levels, strict=True):
-            day = level.enter_24h is None or (state.median_index_24h or 0) >= level.enter_24h
-            if not run.on and run.above >= level.enter_hours and day:
-                run.on, run.since = True, run.above_since
+            onset = 0 if run.on else run.onset(level, state)
+            if onset:
+                run.on, run.since = True, onset
             if not run.on:
                 return
 
@@ -144,3 +185,14 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
             if run.on and run.below < level.exit_hours:
                 return  # lower levels stay on as long as a higher one does
             run.on, run.since = False, 0
+
+
+def _is_known(levels: Sequence[Level], state: ProvinceState) -> bool:
+    return state.median_index is not None and all(value_of(state, level.quantity) is not None for level in levels)
+
+
+def _is_below(level: Level, state: ProvinceState) -> bool:
+    """Whether an hour counts towards leaving: everything the level looks at on leaving lies below its exit."""
+    asked = [(criterion.quantity, criterion.exit) for criterion in level.criteria]
+    exits = [(level.exit_quantity or level.quantity, level.exit), *asked]
+    return all(lies_below(state, quantity, leave) for quantity, leave in exits if leave is not None)

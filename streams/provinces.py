@@ -11,14 +11,15 @@ State, every key written whole, so that any first part of a call's writes can be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
 
-from streams.airsheds import Airshed, Detection
+from streams.airsheds import Airshed, Detection, Quantity
 from streams.clock import HOUR_S, epoch_s, utc
+from streams.quantities import concentrations_of, medians, value_of
 from streams.schemas import Mark, ProvinceState, StationIndex
 from streams.screening.limits import NeighbourLimits
 from streams.screening.neighbours import REASON
@@ -39,12 +40,14 @@ Place = tuple[int, str, str]  # hour (epoch s), airshed, province: sorts oldest 
 
 
 class _Value(msgspec.Struct, array_like=True):
-    """What one record said about one station hour; ``decided`` is the epoch second of the mark it was made at."""
+    """What one record said about one station hour; ``decided`` is the epoch second of the mark it was made at.
+    ``concentrations``: those that the levels of the airshed look at."""
 
     revision: int
     decided: int
     index: int | None
     index_24h: int | None
+    concentrations: dict[str, float] = {}
 
 
 class _Hour(msgspec.Struct, array_like=True):
@@ -76,6 +79,11 @@ class _Hour(msgspec.Struct, array_like=True):
         current = [(code, values[0]) for code, values in self.stations.items() if values[0].decided <= progress]
         found = [(code, value.index, value.index_24h) for code, value in current if value.index is not None]
         return sorted(found, key=lambda row: (-row[1], row[0]))
+
+    def concentrations(self, progress: int, stations: Sequence[str]) -> list[dict[str, float]]:
+        """Concentrations of these stations. Call ``settle`` before."""
+        current = [self.stations[station][0] for station in stations]
+        return [value.concentrations for value in current if value.decided <= progress]
 
     def waiting(self, progress: int) -> bool:
         """Some record was made at a mark that not all sources have passed."""
@@ -116,6 +124,7 @@ class ProvinceWatch:
             for airshed in airsheds
             for province in airshed.provinces
         }
+        self._wanted = {code: airshed.concentrations for code, airshed in self._airsheds.items()}
         self._state = state
         limits = neighbours or NeighbourLimits(enabled=False)
         self._vigils = {code: Vigil(code, registry, state, limits) for code in self._airsheds}
@@ -158,7 +167,8 @@ class ProvinceWatch:
         if known is None or hour_s <= self._decided(airshed) - RETENTION_S:
             return False
         hour = self._hour(place)
-        kept = [hour.add(item.station, _value(item)) for item in records if item.station in known]
+        wanted = self._wanted[airshed]
+        kept = [hour.add(item.station, _value(item, wanted)) for item in records if item.station in known]
         return any(kept)
 
     def _decided(self, airshed: str) -> int:
@@ -221,7 +231,9 @@ class ProvinceWatch:
         known = len(self._known[code, province])
         valid = hour.valid(progress)
         asked = [row for row in valid if row[0] not in hour.suspect]
-        state = province_state(self._airsheds[code], province, hour_s, known, asked)
+        wanted = self._wanted[code]
+        concentrations = hour.concentrations(progress, [station for station, _, _ in asked]) if wanted else ()
+        state = province_state(self._airsheds[code], province, hour_s, known, asked, concentrations)
         if len(asked) < len(valid):
             state = msgspec.structs.replace(state, suspect=dict.fromkeys(hour.suspect, REASON))
         digest = blake2b(_encode_state(state), digest_size=8).digest()
@@ -253,7 +265,12 @@ class ProvinceWatch:
 
 
 def province_state(
-    airshed: Airshed, province: str, hour_s: int, known: int, valid: Sequence[tuple[str, int, int | None]]
+    airshed: Airshed,
+    province: str,
+    hour_s: int,
+    known: int,
+    valid: Sequence[tuple[str, int, int | None]],
+    concentrations: Sequence[Mapping[str, float]] = (),
 ) -> ProvinceState:
     """What the stations of a province say about one hour; revision 0.
 
@@ -263,18 +280,17 @@ def province_state(
     Args:
         known: stations in the registry.
         valid: (station, index, 24-hour index) of those with an index in this hour, highest first.
+        concentrations: of the same stations, those that the levels look at.
     """
     needed = min(airshed.detection.minimum_stations, known)
     unknown = not valid or len(valid) < needed or len(valid) < airshed.detection.minimum_coverage * known
-    reached = None if unknown else _reached([index for _, index, _ in valid], needed)
-    level = 0 if reached is None else airshed.level_met(reached)
     days = [day for _, _, day in valid if day is not None]
-    return ProvinceState(
+    said = ProvinceState(
         airshed=airshed.code,
         province=province,
         time=utc(hour_s),
-        condition="unknown" if unknown else "exceeding" if level else "clean",
-        level=level,
+        condition="unknown",
+        level=0,
         median_index=None if unknown else median([index for _, index, _ in valid]),
         median_index_24h=median(days) if days and not unknown else None,
         valid=len(valid),
@@ -283,16 +299,29 @@ def province_state(
         single_station=known == 1,
         stations=list(valid[:EVIDENCE]),
         revision=0,
-        reached=reached,
+        medians={} if unknown or not concentrations else medians(concentrations, airshed, needed, known),
     )
+    reached = None if unknown else _reached(airshed, said, [index for _, index, _ in valid], needed)
+    if reached is None:
+        return said
+    level = airshed.level_met(reached)
+    return msgspec.structs.replace(said, condition="exceeding" if level else "clean", level=level, reached=reached)
 
 
-def _reached(indices: Sequence[int], needed: int) -> int:
-    """The highest value at or above which at least half of the stations, and ``needed`` of them, are.
+def _reached(airshed: Airshed, state: ProvinceState, indices: Sequence[int], needed: int) -> float | None:
+    """The highest entry threshold that an hour would meet; ``None`` when that is not known.
+
+    On the hourly index at least half of the stations, and ``needed`` of them, must be at or above it; on another
+    quantity the median. A province that does not decide reaches nothing.
 
     Args:
         indices: highest first, no fewer than ``needed`` and at least one.
     """
+    if not all(province.decides for province in airshed.provinces if province.code == state.province):
+        return 0
+    quantity = airshed.levels[0].quantity
+    if quantity != "index":
+        return value_of(state, quantity)
     return indices[max(needed, (len(indices) + 1) // 2) - 1]
 
 
@@ -305,9 +334,10 @@ def median(values: Sequence[int]) -> int:
     return (ordered[middle - 1] + ordered[middle] + 1) // 2
 
 
-def _value(item: StationIndex) -> _Value:
+def _value(item: StationIndex, wanted: Sequence[Quantity]) -> _Value:
     decided = 0 if item.decided is None else epoch_s(item.decided)
-    return _Value(item.revision, decided, item.index, item.index_24h)
+    concentrations = concentrations_of(item, wanted) if wanted else {}
+    return _Value(item.revision, decided, item.index, item.index_24h, concentrations)
 
 
 def _step_before(progress: int, detection: Detection) -> int:

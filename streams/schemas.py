@@ -97,6 +97,7 @@ class StationIndex(
             index counts it, here or in any later record. ``spike-before`` speaks of the hour before this one.
         withheld: by pollutant, the mean of this hour that was not counted for that reason, µg/m³.
         screening: version of the rules behind ``suspect``; empty where nothing is.
+        means_1h: mean of the hour by particle pollutant, µg/m³; only where a level of the airshed looks at it.
     """
 
     airshed: str
@@ -120,6 +121,7 @@ class StationIndex(
     suspect: dict[str, str] = {}
     withheld: dict[str, float] = {}
     screening: str = ""
+    means_1h: dict[str, float] = {}
 
 
 class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="province-state"):
@@ -138,6 +140,8 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
         suspect: stations that have an index and were not asked, with the reason (``neighbours``).
         reached: the highest entry threshold that the hour would meet, in the unit of the levels; ``None`` when unknown.
             ``level`` follows from it and from the levels in force, so that another rule pack can judge the same hour.
+        medians: of the concentrations that the airshed's levels look at (``streams.airsheds.Quantity``), median of
+            the stations, µg/m³; without those that too few stations have.
     """
 
     airshed: str
@@ -155,6 +159,7 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     revision: int
     suspect: dict[str, str] = {}
     reached: int | float | None = None
+    medians: dict[str, float] = {}
 
 
 class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +177,7 @@ class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
     stations: list[tuple[str, int, int | None]]
 
 
-TransitionKind = Literal["opened", "grown", "escalated", "eased", "merged", "split", "closed", "revised"]
+TransitionKind = Literal["opened", "grown", "escalated", "eased", "merged", "split", "closed", "revised", "status"]
 Track = Literal["operational", "legal"]
 
 
@@ -188,6 +193,8 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
         provinces: the provinces in the episode after the transition (before it, for ``closed``), by code.
         joined / left: province codes that came in or went out with this transition.
         departed: the provinces of ``left`` as they are now.
+        airshed_levels: level of every province of the airshed that is on any, in the episode or not; filled only
+            where a rule of the pack listens to ``status``.
         peak_level: highest level so far.
         population: people living in ``provinces``, 0 where the registry does not say.
         reason: what made the transition, in words, with the numbers.
@@ -216,3 +223,4 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     merged_into: str | None = None
     departed: list[EpisodeProvince] = []
     track: Track = "operational"
+    airshed_levels: dict[str, int] = {}

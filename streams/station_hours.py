@@ -83,7 +83,8 @@ class StationHours:
         self._ahead = hours_ahead(airshed)
         self._now: datetime | None = None  # the mark at which records are made
         self._standard = STANDARDS[airshed.standard]
-        self._statistics = Statistics(self._standard, hour_completeness)
+        looks_at_hours = bool({"pm25_1h", "pm10_1h"} & set(airshed.concentrations))
+        self._statistics = Statistics(self._standard, hour_completeness, particle_means=looks_at_hours)
         self._screen = None if limits is None else HourScreen(stations, limits)
         self._memory = StationMemory(stations, state)
         self._bins = self._memory.bins

@@ -73,6 +73,7 @@ class Scene:
             parent=episode.parent,
             merged_into=merged_into,
             departed=departed,
+            airshed_levels=dict(sorted(self.levels.items())) if self.airshed.detection.hourly_status else {},
         )
 
     @staticmethod

@@ -1,0 +1,58 @@
+"""What levels are defined on beside the hourly index: concentrations of a station, and their medians in a province."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from streams.airsheds import Airshed, Quantity
+from streams.schemas import ProvinceState, StationIndex
+
+DECIMALS = 4
+"""Of medians, as of the concentrations they are made of."""
+
+
+def concentrations_of(item: StationIndex, wanted: Sequence[Quantity]) -> dict[str, float]:
+    """Those of the wanted concentrations that a record has, µg/m³."""
+    found: dict[str, float] = {}
+    for quantity in wanted:
+        pollutant, _, period = quantity.partition("_")
+        value = (item.means_1h if period == "1h" else item.trailing_24h).get(pollutant)
+        if value is not None:
+            found[quantity] = value
+    return found
+
+
+def medians(stations: Sequence[Mapping[str, float]], airshed: Airshed, needed: int, known: int) -> dict[str, float]:
+    """Median of each concentration over the stations, without those that too few stations have.
+
+    Args:
+        stations: concentrations of each station that is asked.
+        needed: fewest stations that may speak for the province; ``known``: stations it has.
+    """
+    found: dict[str, float] = {}
+    for quantity in airshed.concentrations:
+        values = sorted(station[quantity] for station in stations if quantity in station)
+        if values and len(values) >= max(needed, airshed.detection.minimum_coverage * known):
+            middle = len(values) // 2
+            value = values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+            found[quantity] = round(value, DECIMALS)
+    return found
+
+
+def value_of(state: ProvinceState, quantity: Quantity) -> float | None:
+    """What a statement says about a quantity; ``None`` when it is not known."""
+    if quantity == "index":
+        return state.median_index
+    return state.median_index_24h if quantity == "index_24h" else state.medians.get(quantity)
+
+
+def reaches(state: ProvinceState, quantity: Quantity, enter: float) -> bool:
+    """Whether a quantity is known and at or above a value."""
+    value = value_of(state, quantity)
+    return value is not None and value >= enter
+
+
+def lies_below(state: ProvinceState, quantity: Quantity, leave: float) -> bool:
+    """Whether a quantity is known and below a value."""
+    value = value_of(state, quantity)
+    return value is not None and value < leave
