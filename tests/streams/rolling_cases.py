@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,27 +82,35 @@ class History:
         return History(calls)
 
 
-def history(seed: int) -> History:
-    """Gaps, duplicates, disorder, late data of up to a day and a half, jumps of the marks, values below zero."""
+def history(seed: int, codes: Sequence[str] = CODES) -> History:
+    """Gaps, duplicates, disorder, late data of up to a day and a half, jumps of the marks, values below zero.
+
+    Every station has a history of its own; they share the marks.
+    """
     chance = random.Random(seed)
     hours = chance.choice([3, 12, 26, 44])
+    arrivals: list[tuple[int, int, Row]] = []
+    for code in codes:
+        for moment, row in _station_history(chance, code, hours):
+            arrivals.append((moment, len(arrivals), row))
+    return History(_with_marks(sorted(arrivals), chance.choice([1, 1, 1, 4, 13])))
+
+
+def _station_history(chance: random.Random, code: str, hours: int) -> Iterator[tuple[int, Row]]:
+    """Readings of one station with the moments of their arrival."""
     period = chance.choice([3600, 3600, 900, 300])
-    measured = chance.sample(POLLUTANTS, chance.choice([1, 2, 3]))
     missing, late, repeated = chance.choice([0.0, 0.1, 0.5]), chance.choice([0.0, 0.03, 0.2]), chance.choice([0.0, 0.1])
     gap = (chance.randint(1, hours), chance.choice([0, 0, 3, 20, 80]))
-    arrivals: list[tuple[int, int, Row]] = []
-    for code in CODES:
-        for pollutant in measured:
-            level = chance.choice([0.0, 8.0, 60.0, 240.0, 9000.0])
-            for end in range(START_H * HOUR + period, (START_H + hours) * HOUR + 1, period):
-                moved = end + (gap[1] * HOUR if end > (START_H + gap[0]) * HOUR else 0)
-                if chance.random() < missing:
-                    continue
-                value = round(level * chance.choice([0.2, 0.9, 1.0, 1.1, 1.7]) + chance.choice([-1.0, 0.0, 0.5]), 1)
-                delay = chance.randint(0, LATENESS) if chance.random() >= late else chance.randint(0, 36 * HOUR)
-                for _ in range(1 + (chance.random() < repeated)):
-                    arrivals.append((moved + delay, len(arrivals), (code, pollutant, moved, period, value)))
-    return History(_with_marks(sorted(arrivals), chance.choice([1, 1, 1, 4, 13])))
+    for pollutant in chance.sample(POLLUTANTS, chance.choice([1, 2, 3])):
+        level = chance.choice([0.0, 8.0, 60.0, 240.0, 9000.0])
+        for end in range(START_H * HOUR + period, (START_H + hours) * HOUR + 1, period):
+            moved = end + (gap[1] * HOUR if end > (START_H + gap[0]) * HOUR else 0)
+            if chance.random() < missing:
+                continue
+            value = round(level * chance.choice([0.2, 0.9, 1.0, 1.1, 1.7]) + chance.choice([-1.0, 0.0, 0.5]), 1)
+            delay = chance.randint(0, LATENESS) if chance.random() >= late else chance.randint(0, 36 * HOUR)
+            for _ in range(1 + (chance.random() < repeated)):
+                yield moved + delay, (code, pollutant, moved, period, value)
 
 
 def _with_marks(arrivals: list[tuple[int, int, Row]], every: int) -> list[list[Row] | int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,12 +19,13 @@ SEEDS = st.integers(0, 2**32)
 # Seeds do not shrink to anything simpler.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 QUICK = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
-LONG = settings(
-    max_examples=int(os.environ.get("AIRSHED_HISTORIES", "30")),
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=PHASES,
-)
+LONG = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+
+CROWD = [f"{number:02}" for number in range(20)]
+"""So many stations, each with a history of its own, cost the stage hardly more than one."""
+
+HISTORIES = int(os.environ.get("AIRSHED_HISTORIES", "200"))
+"""How many histories are compared with the reference. AIRSHED_HISTORIES=10000 takes a quarter of an hour."""
 
 
 class Recording(dict[str, bytes]):
@@ -38,22 +40,24 @@ class Recording(dict[str, bytes]):
         super().__setitem__(key, value)
 
 
-def stage(state: dict[str, bytes]) -> IndexStage:
-    return IndexStage(registry(), [airshed()], state, provisional=False)
+def stage(state: dict[str, bytes], codes: Sequence[str] = CODES) -> IndexStage:
+    return IndexStage(registry(codes), [airshed()], state, provisional=False)
 
 
-def drive(story: History, state: dict[str, bytes], *, restart: bool = False) -> list[dict[str, Any]]:
+def drive(
+    story: History, state: dict[str, bytes], *, restart: bool = False, codes: Sequence[str] = CODES
+) -> list[dict[str, Any]]:
     """What is said; optionally with a new stage on the same state for every call."""
-    running, out = stage(state), []
+    running, stations, out = stage(state, codes), registry(codes), []
     for item in story.calls:
         if restart:
-            running = stage(state)
-        out += said(call(running, item, registry()))
+            running = stage(state, codes)
+        out += said(call(running, item, stations))
     return out
 
 
-def expected(story: History) -> list[dict[str, Any]]:
-    reference, out = ReferenceIndex(list(CODES)), []
+def expected(story: History, codes: Sequence[str] = CODES) -> list[dict[str, Any]]:
+    reference, out = ReferenceIndex(list(codes)), []
     for item in story.calls:
         if isinstance(item, int):
             out += reference.mark(item)
@@ -76,9 +80,9 @@ def close(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_reference(seed: int) -> None:
-    story = history(seed)
-    ours, theirs = in_order(drive(story, {})), in_order(expected(story))
+def check_reference(seed: int, codes: Sequence[str] = CODES) -> None:
+    story = history(seed, codes)
+    ours, theirs = in_order(drive(story, {}, codes=codes)), in_order(expected(story, codes))
     assert len(ours) == len(theirs)
     for one, other in zip(ours, theirs, strict=True):
         assert {**one, **close(one, other)} == other
@@ -148,3 +152,11 @@ def test_quick(check: Any, seed: int) -> None:
 @given(seed=SEEDS)
 def test_long(check: Any, seed: int) -> None:
     check(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@settings(LONG, max_examples=-(-HISTORIES // len(CROWD)))
+@given(seed=SEEDS)
+def test_many_histories_agree_with_the_reference(seed: int) -> None:
+    check_reference(seed, CROWD)
