@@ -16,7 +16,7 @@ _RUNTIME = "airshed.commands.runtime"
 COMMANDS = {
     "demo": Lazy(
         "airshed.commands.demo:demo",
-        "A simulated January over seven provinces: readings, index, episode, notices, messages received.",
+        "A simulated winter episode over seven provinces: readings, index, episode, notices, messages received.",
     ),
     "replay": Lazy(
         "airshed.commands.replay:replay",
@@ -61,6 +61,7 @@ COMMANDS = {
     "subscribers": Lazy(f"{_OPERATIONS}:subscribers", "The registry of residents."),
     "facilities": Lazy(f"{_OPERATIONS}:facilities", "The registry of plants."),
     "rules": Lazy("airshed.commands.rules:app", "Rule packs."),
+    "scenarios": Lazy("airshed.commands.scenarios:app", "Simulated weather and faults."),
 }
 """Every command. A module is imported when one of its commands is called."""
 

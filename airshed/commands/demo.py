@@ -19,6 +19,8 @@ from airshed.demonstration import Demonstration, Story, summary_of
 from airshed.view import event_line
 from rules.loading import load_pack
 from streams.errors import InputError
+from streams.sources.scenario_library import scenario_named
+from streams.sources.scenarios import STAGNATION
 from streams.sources.simulation import simulate
 
 _MARKER = "this-is-a-demonstration"
@@ -29,22 +31,24 @@ def demo(
     folder: Annotated[Path, typer.Option("--dir", help="Folder for everything it makes; emptied first.")] = Path(
         "demo"
     ),
+    scenario: Annotated[str, typer.Option(help="Which one; `airshed scenarios list` names them.")] = STAGNATION.name,
     seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 2026,
     speed: Annotated[float, typer.Option(help="Simulated seconds per second; 0 = as fast as possible.")] = 86_400.0,
     port: Annotated[int, typer.Option(help="Port of /metrics while it runs; 0 = any free one.")] = 0,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON only.")] = False,
 ) -> None:
-    """A simulated January over seven provinces: readings, index, episode, notices, messages received.
+    """A simulated winter episode over seven provinces: readings, index, episode, notices, messages received.
 
     Nothing leaves this machine; every message says that it is an exercise. At `--speed 600` an hour takes six seconds.
 
     Example: `airshed demo --speed 3600`
     """
     logs.configure("warning", human=True)
+    chosen = scenario_named(scenario)
     _prepare(folder)
     pack = load_pack("vietnam-2026")
-    run = Demonstration(simulate(seed), pack, folder, speed, port)
+    run = Demonstration(simulate(seed, chosen), pack, folder, speed, port)
     console = Console(highlight=False, soft_wrap=json)
     story = _play(run, console, live=console.is_terminal and not plain and not json, quiet=json)
     if json:

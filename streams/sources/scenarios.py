@@ -1,10 +1,15 @@
-"""Simulated winters: what the air does in each province, as a time table that can be read and argued about."""
+"""Simulated winters: what the air does in each province, as a time table that can be read and argued about.
+
+The scenarios that every detector should face are in ``streams.sources.scenario_library``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Literal
+
+from streams.schemas import TransitionKind
 
 INDOCHINA_TIME = timezone(timedelta(hours=7))
 
@@ -14,19 +19,32 @@ Course = tuple[tuple[float, float], ...]
 DisturbanceKind = Literal[
     "calibrating",  # status 01 and the concentration of the test gas
     "full-scale",  # a beta-attenuation monitor after the failure of a critical parameter: 985 µg/m³, status 00
-    "stuck",  # the first value of the interval again and again
+    "stuck",  # the first value of the interval again and again, or ``value``
     "silent",  # nothing comes
+    "smoke",  # something burns beside the station: ``value`` µg/m³ more of PM2.5, a tenth more than that of PM10
+    "zero-check",  # the instrument breathes filtered air and does not say so: ``value`` in place of a measurement
+    "unit",  # values times ``value``: 1000 or 0.001 where one side says mg/m³ and the other reads µg/m³
+    "clock",  # the station's clock is ``value`` hours ahead (negative: behind)
+    "held-back",  # measured, but only handed over, all at once, at the end
 ]
 
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Something wrong with one station between two moments, hours since the start; the end is not included."""
+    """Something wrong between two moments, hours since the start; averages that end in (from, to] are concerned.
+
+    Attributes:
+        station: the code of a station, the code of a province for all of its stations, or ``*`` for everywhere.
+        value: what the kind says; NaN where it says nothing.
+        pollutant: the only one concerned, empty for all.
+    """
 
     kind: DisturbanceKind
     station: str
     from_h: float
     to_h: float
+    value: float = float("nan")
+    pollutant: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,28 +63,78 @@ class Rates:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExpectedEpisode:
+    """One episode as it should be told. Hours count from the scenario's start.
+
+    Attributes:
+        onset_h: first hour of the exceedance that led to it, as the events of the opening say.
+        opened_h / closed_h: when it is first said to have opened, and last to have ended.
+        provinces: all that were ever part of it.
+        peak: highest level.
+        tolerance_h: how far each of the three hours may be off: noise moves a crossing by an hour or two.
+        kinds: transitions that must be among its own, in this order (others may lie in between).
+    """
+
+    onset_h: float
+    opened_h: float
+    closed_h: float
+    provinces: frozenset[str]
+    peak: int
+    tolerance_h: float = 2.0
+    kinds: tuple[TransitionKind, ...] = ("opened", "closed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What should become of a scenario under the levels of the pack ``vietnam-2026``, and what must not happen.
+
+    Attributes:
+        episodes: by onset, then by opening. None of them, and any episode at all is wrong.
+        never: transitions that must not occur anywhere.
+        quiet_h: stretches without any transition, with what would make a bad detector speak in them.
+        set_aside: rejected readings by reason, at least so many; any other reason but ``late`` is wrong.
+        never_exceeding: provinces no hour of which may count as exceeding.
+    """
+
+    episodes: tuple[ExpectedEpisode, ...] = ()
+    never: tuple[TransitionKind, ...] = ()
+    quiet_h: tuple[tuple[float, float, str], ...] = ()
+    set_aside: dict[str, int] = field(default_factory=dict)
+    never_exceeding: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """A simulated stretch of weather over the Red River Delta.
 
     Attributes:
         start: first moment; the first readings end one cycle after it.
+        cycle_s: how often stations report, seconds; every reading is the mean of one cycle.
         stations: how many in each province, by code.
         courses: by province code.
         daily_cycle: (local hour, factor), straight lines in between, periodic.
         noise: relative standard deviations: between stations (constant), of a province from hour to hour, of a
             single reading.
+        ripple_ug_m3: added and taken away in turn, so that a course without noise does not look like a stuck
+            instrument, and its mean stays exact.
+        listed_as: how the station file names provinces, where it is not by their code of today.
+        expected: what should become of it.
     """
 
     name: str
     title: str
     start: datetime
     days: int
+    cycle_s: int = 300
     stations: dict[str, int]
     courses: dict[str, Course]
     daily_cycle: Course
     noise: tuple[float, float, float] = (0.08, 0.04, 0.05)
+    ripple_ug_m3: float = 0.0
     disturbances: tuple[Disturbance, ...] = ()
     rates: Rates = Rates()
+    listed_as: dict[str, str] = field(default_factory=dict)
+    expected: Expectation = Expectation()
 
 
 # Higher from 02 to 08 h under the night's inversion, lowest at 14 to 15 h in the mixed layer (Tran et al. 2020 found
@@ -127,6 +195,20 @@ STAGNATION = Scenario(
         Disturbance("full-scale", "SIM-31-02", 99, 102),
         Disturbance("stuck", "SIM-01-07", 140, 190),
     ),
+    expected=Expectation(
+        episodes=(
+            ExpectedEpisode(
+                onset_h=68,
+                opened_h=78,
+                closed_h=171,
+                provinces=frozenset(SIXTY_STATIONS),
+                peak=2,
+                tolerance_h=3,
+                kinds=("opened", "escalated", "closed"),
+            ),
+        ),
+        never=("split", "merged"),
+        quiet_h=((120, 148, "the afternoon dip of the worst day"),),
+        set_aside={"sentinel": 60},
+    ),
 )
-
-SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in (STAGNATION,)}

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.batches import ReadingBatch
-from streams.clock import epoch_s, utc
+from streams.clock import HOUR_S, epoch_s, utc
 from streams.gateway import Slice, slices
 from streams.schemas import POLLUTANTS, STATUSES
 from streams.sources import invented
 from streams.sources.scenarios import STAGNATION, Course, Disturbance, Scenario
 from streams.stations import Station, StationRegistry
 
-CYCLE_S = 300
-_CYCLES_PER_HOUR = 3600 // CYCLE_S
+_TICK_S = 300
+"""Deliveries are delayed by whole ticks: the five minutes in which loggers try again."""
 _GAS_STATIONS = 4
 """Stations 01–04 of Hà Nội and 01 of every other province measure gases too."""
 _TEST_GAS_UG_M3 = 400.0
@@ -54,18 +54,24 @@ class Simulation:
         return self.registry.stations
 
     def slices(self) -> Iterator[Slice]:
-        """What arrives, cycle by cycle (5 minutes): input for ``streams.gateway.replay_arrivals``."""
+        """What arrives together: input for ``streams.gateway.replay_arrivals``."""
         return slices(self.arrival_s, self.readings)
 
     def write(self, folder: Path) -> None:
         """``stations.csv``, ``facilities.csv``, ``subscribers.csv`` and ``readings.csv.gz``, as real ones would be."""
         folder.mkdir(parents=True, exist_ok=True)
-        invented.write_rows(folder / "stations.csv", invented.station_rows(self.stations))
+        self.write_stations(folder / "stations.csv")
         invented.write_rows(folder / "facilities.csv", self.facilities)
         invented.write_rows(folder / "subscribers.csv", self.subscribers)
         with gzip.open(folder / "readings.csv.gz", "wt", encoding="utf-8", compresslevel=3) as file:
             file.write("time,station_id,pollutant,value,unit,period,status\n")
             file.writelines(self._lines())
+
+    def write_stations(self, path: Path) -> None:
+        """The station registry as a file, with provinces as the scenario lists them."""
+        listed_as = self.scenario.listed_as
+        rows = invented.station_rows(self.stations)
+        invented.write_rows(path, [row | {"province": listed_as.get(row["province"], row["province"])} for row in rows])
 
     def _lines(self) -> Iterator[str]:
         batch = self.readings
@@ -83,18 +89,22 @@ def simulate(seed: int = 2026, scenario: Scenario = STAGNATION) -> Simulation:
     draw = np.random.Generator(np.random.PCG64(seed))
     registry = StationRegistry(invented.stations(scenario.stations, draw))
     fields, statuses = _disturbed(scenario, registry, _fields(scenario, registry, draw))
-    readings, arrival_s = _sent(scenario, fields, statuses, draw)
+    readings, arrival_s = _sent(scenario, registry, fields, statuses, draw)
     subscribers = invented.subscribers(_SUBSCRIBERS, draw)
     return Simulation(scenario, seed, registry, readings, arrival_s, invented.facilities(), subscribers)
 
 
+def _per_hour(scenario: Scenario) -> int:
+    return HOUR_S // scenario.cycle_s
+
+
 def _cycles(scenario: Scenario) -> int:
-    return scenario.days * 24 * _CYCLES_PER_HOUR
+    return scenario.days * 24 * _per_hour(scenario)
 
 
 def _hours(scenario: Scenario) -> NDArray[np.float64]:
     """``(n_cycles,)``: end of each cycle, hours since the start."""
-    return np.arange(1, _cycles(scenario) + 1) / _CYCLES_PER_HOUR
+    return np.arange(1, _cycles(scenario) + 1) / _per_hour(scenario)
 
 
 def _along(course: Course, hours: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -128,17 +138,19 @@ def _fine_particles(scenario: Scenario, registry: StationRegistry, draw: np.rand
     cycle = _daily_cycle(scenario)
     courses: dict[str, NDArray[np.float64]] = {}
     for province in sorted(scenario.courses):
-        unrest = _wandering(_cycles(scenario), draw)
+        unrest = _wandering(scenario, draw)
         courses[province] = _along(scenario.courses[province], _hours(scenario)) * cycle * (1 + hourly * unrest)
     of_province = np.stack([courses[station.province] for station in registry.stations])
     place = 1 + between * np.clip(draw.standard_normal((len(registry), 1)), -2, 2)
-    return of_province * place * (1 + single * draw.standard_normal(of_province.shape))
+    ripple = scenario.ripple_ug_m3 * (-1.0) ** np.arange(_cycles(scenario))
+    return of_province * place * (1 + single * draw.standard_normal(of_province.shape)) + ripple
 
 
-def _wandering(cycles: int, draw: np.random.Generator) -> NDArray[np.float64]:
+def _wandering(scenario: Scenario, draw: np.random.Generator) -> NDArray[np.float64]:
     """A smooth random course, standard deviation about 1, that changes from hour to hour."""
-    hours = np.arange(cycles // _CYCLES_PER_HOUR + 1)
-    return np.interp(np.arange(cycles) / _CYCLES_PER_HOUR, hours, draw.standard_normal(len(hours)))
+    cycles, per_hour = _cycles(scenario), _per_hour(scenario)
+    hours = np.arange(cycles // per_hour + 1)
+    return np.interp(np.arange(cycles) / per_hour, hours, draw.standard_normal(len(hours)))
 
 
 def _gases(scenario: Scenario, pm25: Field, draw: np.random.Generator) -> dict[str, Field]:
@@ -165,53 +177,100 @@ def _measures_gases(station: Station) -> bool:
 def _disturbed(
     scenario: Scenario, registry: StationRegistry, fields: dict[str, Field]
 ) -> tuple[dict[str, Field], NDArray[np.int8]]:
-    """The fields with every disturbance, and ``(n_stations, n_cycles)`` device statuses."""
+    """The fields with every disturbance of the instruments, and ``(n_stations, n_cycles)`` device statuses."""
     statuses = np.zeros((len(registry), _cycles(scenario)), np.int8)
-    hours = _hours(scenario)
     for disturbance in scenario.disturbances:
-        row = registry.rows[disturbance.station]
-        during = (hours > disturbance.from_h) & (hours <= disturbance.to_h)
-        for name, field in fields.items():
-            _disturb(field[row], during, disturbance, name)
-        if disturbance.kind == "calibrating":
-            statuses[row, during] = STATUSES.index("calibrating")
+        during = _during(scenario, disturbance)
+        for row in _concerned(registry, disturbance.station).tolist():
+            for name, field in fields.items():
+                if disturbance.pollutant in ("", name):
+                    _disturb(field[row], during, disturbance, name)
+            if disturbance.kind == "calibrating":
+                statuses[row, during] = STATUSES.index("calibrating")
     return fields, statuses
+
+
+def _during(scenario: Scenario, disturbance: Disturbance) -> NDArray[np.bool_]:
+    hours = _hours(scenario)
+    return np.asarray((hours > disturbance.from_h) & (hours <= disturbance.to_h))
+
+
+def _concerned(registry: StationRegistry, station: str) -> NDArray[np.int64]:
+    """Rows of the stations that a disturbance names. Raises ``ValueError`` when it names none."""
+    rows = [row for row, one in enumerate(registry.stations) if station in ("*", one.code, one.province)]
+    if not rows:
+        raise ValueError(f"{station!r} is no station and no province of the scenario")
+    return np.array(rows, np.int64)
 
 
 def _disturb(values: NDArray[np.float64], during: NDArray[np.bool_], what: Disturbance, pollutant: str) -> None:
     """Change the values of one pollutant at one station in place."""
+    particles = pollutant in ("pm25", "pm10")
     match what.kind:
         case "silent":
             values[during] = np.nan
         case "stuck":
-            values[during] = values[np.argmax(during)]
-        case "full-scale" if pollutant in ("pm25", "pm10"):
+            values[during] = values[np.argmax(during)] if np.isnan(what.value) else what.value
+        case "full-scale" if particles:
             values[during] = _FULL_SCALE_UG_M3
         case "calibrating":
             values[during] = np.where(np.isnan(values[during]), np.nan, _TEST_GAS_UG_M3)
+        case "smoke" if particles:
+            values[during] = np.round(values[during] + what.value * (1.0 if pollutant == "pm25" else 1.1), 1)
+        case "zero-check":
+            values[during] = np.where(np.isnan(values[during]), np.nan, what.value)
+        case "unit":
+            values[during] = np.round(values[during] * what.value, 4)
 
 
 def _sent(
-    scenario: Scenario, fields: dict[str, Field], statuses: NDArray[np.int8], draw: np.random.Generator
+    scenario: Scenario,
+    registry: StationRegistry,
+    fields: dict[str, Field],
+    statuses: NDArray[np.int8],
+    draw: np.random.Generator,
 ) -> tuple[ReadingBatch, NDArray[np.int64]]:
-    """Readings as they arrive: some never, some late, some twice, and within a cycle in any order."""
+    """Readings as they arrive: some never, some late, some twice, and what comes together in any order."""
     names = sorted(fields, key=POLLUTANTS.index)
     values = np.stack([fields[name] for name in names])
     there = ~np.isnan(values) & (draw.random(statuses.shape) >= scenario.rates.missing)
     pollutant, station, cycle = np.nonzero(there)
-    delay = np.where(draw.random(len(cycle)) < scenario.rates.late, draw.integers(1, 3, len(cycle)), 0)
+    ends_s = epoch_s(scenario.start) + (cycle + 1) * scenario.cycle_s
+    late = draw.random(len(cycle)) < scenario.rates.late
+    sent_s = ends_s + np.where(late, draw.integers(1, 3, len(cycle)), 0) * _TICK_S
+    sent_s = np.maximum(sent_s, _held_until_s(scenario, registry)[station, cycle])
     again = np.flatnonzero(draw.random(len(cycle)) < scenario.rates.duplicate)
     which = np.concatenate([np.arange(len(cycle)), again])
-    arrives = np.concatenate([cycle + delay, cycle[again] + delay[again] + 1])
-    order = np.lexsort((draw.random(len(which)), arrives))
-    which, arrives = which[order], arrives[order]
-    start_s = epoch_s(scenario.start)
+    arrival_s = np.concatenate([sent_s, sent_s[again] + _TICK_S])
+    order = np.lexsort((draw.random(len(which)), arrival_s))
+    which, arrival_s = which[order], arrival_s[order]
+    labels_s = ends_s + _clock_errors_s(scenario, registry)[station, cycle]
     batch = ReadingBatch(
         station[which].astype(np.int32),
         np.array([POLLUTANTS.index(name) for name in names], np.int8)[pollutant[which]],
-        start_s + (cycle[which] + 1) * CYCLE_S,
-        np.full(len(which), CYCLE_S, np.int32),
+        labels_s[which],
+        np.full(len(which), scenario.cycle_s, np.int32),
         values[pollutant[which], station[which], cycle[which]],
         statuses[station[which], cycle[which]],
     )
-    return batch, start_s + (arrives + 1) * CYCLE_S
+    return batch, arrival_s
+
+
+def _held_until_s(scenario: Scenario, registry: StationRegistry) -> NDArray[np.int64]:
+    """``(n_stations, n_cycles)``: before this moment a reading cannot come; 0 where the line is up."""
+    until_s = np.zeros((len(registry), _cycles(scenario)), np.int64)
+    for disturbance in scenario.disturbances:
+        if disturbance.kind == "held-back":
+            end_s = epoch_s(scenario.start) + round(disturbance.to_h * HOUR_S)
+            until_s[np.ix_(_concerned(registry, disturbance.station), _during(scenario, disturbance))] = end_s
+    return until_s
+
+
+def _clock_errors_s(scenario: Scenario, registry: StationRegistry) -> NDArray[np.int64]:
+    """``(n_stations, n_cycles)``: how far the clock behind each reading is ahead, seconds."""
+    errors_s = np.zeros((len(registry), _cycles(scenario)), np.int64)
+    for disturbance in scenario.disturbances:
+        if disturbance.kind == "clock":
+            where = np.ix_(_concerned(registry, disturbance.station), _during(scenario, disturbance))
+            errors_s[where] = round(disturbance.value * HOUR_S)
+    return errors_s

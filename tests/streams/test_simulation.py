@@ -14,7 +14,8 @@ from streams.gateway import replay_arrivals
 from streams.schemas import POLLUTANTS, STATUSES, Mark
 from streams.screening import screen
 from streams.sources.invented import NAMES
-from streams.sources.scenarios import SCENARIOS, STAGNATION, Disturbance
+from streams.sources.scenario_library import SCENARIOS
+from streams.sources.scenarios import STAGNATION, Disturbance
 from streams.sources.simulation import Simulation, simulate
 from streams.sources.tidy import read_tidy
 from streams.stations import read_stations
