@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from itertools import groupby
 from typing import Any, Literal
 
@@ -71,16 +72,24 @@ class RuleEngine:
     state of an airshed is one key, so what was said is remembered wholly or not at all.
 
     Args:
+        pack: the base pack; without ``packs`` every event is judged by it.
         mode: ``exercise`` makes notices that cannot reach the public.
+        packs: gives the pack of a reference. An event is judged by the pack whose levels made it.
     """
 
-    def __init__(self, pack: Pack, state: State, mode: Literal["actual", "exercise"]) -> None:
-        self._pack = pack
+    def __init__(
+        self,
+        pack: Pack,
+        state: State,
+        mode: Literal["actual", "exercise"],
+        packs: Callable[[str], Pack] | None = None,
+    ) -> None:
+        self._base = pack.reference
+        self._packs = packs
+        self._compiled: dict[str, dict[str, Condition]] = {}
+        self._use(pack)
         self._state = state
         self._make = ActualNotice if mode == "actual" else ExerciseNotice
-        self._conditions = {rule.id: Condition(rule.when) for rule in pack.rules}
-        self._neighbours = {province.code: province.neighbours for province in pack.airshed.provinces}
-        self._provinces = {province.code: province for province in pack.airshed.provinces}
         self._key = f"airshed/{pack.airshed.code}"
         stored = state.get(self._key)
         self._episodes = msgspec.msgpack.decode(stored, type=dict[str, Spoken]) if stored is not None else {}
@@ -108,10 +117,34 @@ class RuleEngine:
         taken, self._decisions = self._decisions, []
         return taken
 
+    def _use(self, pack: Pack) -> None:
+        """Judge by this pack from now on."""
+        self._pack = pack
+        if pack.reference not in self._compiled:
+            self._compiled[pack.reference] = {rule.id: Condition(rule.when) for rule in pack.rules}
+        self._conditions = self._compiled[pack.reference]
+        self._neighbours = {province.code: province.neighbours for province in pack.airshed.provinces}
+        self._provinces = {province.code: province for province in pack.airshed.provinces}
+
+    def _judge_by(self, reference: str) -> None:
+        """Judge by the pack of an event; what was said before is read in its terms. All episodes change together,
+        for they may hand their provinces over to each other."""
+        if self._packs is None:
+            return
+        if reference != self._pack.reference:
+            self._use(self._packs(reference))
+        for spoken in self._episodes.values():
+            before = spoken.pack or self._base
+            if before != reference:
+                old, new = self._packs(before), self._pack
+                spoken.change_rules(old.rules, new.rules, partial(new.airshed.level_like, other=old.airshed))
+            spoken.pack = reference
+
     def _judge(self, event: EpisodeEvent) -> list[Notice]:
         spoken = self._episodes.setdefault(event.episode, Spoken())
         if event.transition <= spoken.transition:
             return []
+        self._judge_by(event.pack)
         self._follow(event, spoken)
         seen = variables_of(event)
         asked = [rule for rule in self._pack.rules if event.kind in rule.on and event.track == rule.track]

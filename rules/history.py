@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from rules.model import Scope
+from rules.model import Rule, Scope
 from rules.notices import Recipients
 
 KEEP_HOURS = 30 * 24
@@ -36,6 +36,7 @@ class Spoken(msgspec.Struct):
         told: by kind of recipients, by province.
         moved: told provinces that another episode has taken over.
         closed_s: epoch second of the close, 0 while open.
+        pack: in whose terms this is: its rule ids, its level numbers; empty for the base pack.
     """
 
     transition: int = 0
@@ -43,6 +44,7 @@ class Spoken(msgspec.Struct):
     told: dict[str, dict[str, Told]] = {}
     moved: dict[str, dict[str, Told]] = {}
     closed_s: int = 0
+    pack: str = ""
 
     def remember(self, rule: str, provinces: Iterable[str], level: int, time_s: int) -> None:
         """Note a notice of a rule."""
@@ -66,6 +68,31 @@ class Spoken(msgspec.Struct):
         for by_province in self.said.values():
             for said in by_province.values():
                 said.level = min(said.level, level)
+
+    def change_rules(self, old: Sequence[Rule], new: Sequence[Rule], stands_for: Callable[[int], int]) -> None:
+        """Go on in the terms of another pack.
+
+        A rule that has come has spoken where one that has gone spoke, if it says the same kind of thing to the same
+        recipients: so nobody is told twice because a rule is called otherwise. Who was warned stays warned.
+
+        Args:
+            stands_for: the new number of a level.
+        """
+        for by_province in self.said.values():
+            for said in by_province.values():
+                said.level = stands_for(said.level)
+        before, after = {rule.id: rule for rule in old}, {rule.id: rule for rule in new}
+        gone = {name: self.said.pop(name) for name in sorted(self.said.keys() & before.keys() - after.keys())}
+        for name in sorted(after.keys() - before.keys()):
+            for former, by_province in gone.items():
+                if before[former].speaks_like(after[name]):
+                    self._inherit(name, by_province)
+
+    def _inherit(self, rule: str, by_province: Mapping[str, Said]) -> None:
+        own = self.said.setdefault(rule, {})
+        for code, said in by_province.items():
+            known = own.get(code, said)
+            own[code] = Said(max(known.level, said.level), max(known.time_s, said.time_s))
 
     def hand_over(self, provinces: Iterable[str]) -> None:
         """These provinces go on in another episode, which takes care of their all-clear."""

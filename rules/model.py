@@ -64,6 +64,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     cooling_hours: Annotated[int, Meta(ge=0, le=240)] = 0
     actions: dict[str, list[str]] = {}
 
+    def speaks_like(self, other: Rule) -> bool:
+        """Whether both say the same kind of thing to the same recipients."""
+        return (self.notice, self.audience.recipients) == (other.notice, other.audience.recipients)
+
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True):
     """A rule pack. ``sender`` is the authority that speaks, by language; its languages are those of the pack."""
