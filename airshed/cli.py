@@ -22,6 +22,10 @@ COMMANDS = {
         "airshed.commands.replay:replay",
         "Replay recorded readings on event time: index, provinces, episodes, notices and deliveries as files.",
     ),
+    "backtest": Lazy(
+        "airshed.commands.backtest:backtest",
+        "What a rule pack would have done with recorded readings, and how two packs differ. Sends nothing.",
+    ),
     "index": Lazy(
         "airshed.commands.index:index",
         "Calculate index values: JSON lines on standard input, one answer per line, in order.",

@@ -54,7 +54,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         kind: kind of notice the rule makes.
         notices: ids of the notices made.
         seen: the condition with the values it saw.
-        values: every variable as it was then.
     """
 
     episode: str
@@ -64,7 +63,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason
     notices: list[str]
     seen: str
-    values: dict[str, Any] = {}
 
 
 class RuleEngine:
@@ -286,7 +284,6 @@ class RuleEngine:
                 reason=reason,
                 notices=[notice.id for notice in notices],
                 seen=self._conditions[rule.id].seen(seen),
-                values=seen,
             )
         )
         return list(notices)

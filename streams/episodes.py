@@ -16,7 +16,6 @@ from streams.components import neighbours_of
 from streams.corrections import Correction, history_of
 from streams.decisions import Decisions
 from streams.history import Load, Window, weight
-from streams.levels import ProvinceLevels
 from streams.schemas import EpisodeEvent, Mark, ProvinceState
 from streams.stage import State
 from streams.transitions import Scene
@@ -96,14 +95,6 @@ class EpisodeTracker:
     def reigns(self) -> dict[str, Reign]:
         """By airshed, the pack in force and what is to come; without airsheds that have no decided hour."""
         return {code: memory.reign for code, memory in self._memories.items()}
-
-    def counted(self, code: str) -> Mapping[str, ProvinceLevels]:
-        """What is counted for each province of an airshed, after the latest decided hour; for explanations."""
-        return self._memories[code].window.end if code in self._memories else {}
-
-    def airshed(self, code: str) -> Airshed:
-        """An airshed as the pack in force describes it."""
-        return self._airsheds[code]
 
     def take_refused(self) -> list[tuple[Activation, int]]:
         """Activations that came too late since the last call, each with the hour decided by then (epoch seconds)."""

@@ -1,0 +1,172 @@
+"""One pass through the identical stages: what is tallied is what they say, alone or beside another pack."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+import airshed.backtesting
+from airshed import dry
+from airshed.backtesting.findings import Findings, findings, yardstick
+from airshed.backtesting.people import people_of
+from airshed.backtesting.recording import Recording
+from airshed.backtesting.reference import reference_of
+from airshed.backtesting.running import Played, play, trial
+from airshed.backtesting.sentences import summary
+from airshed.pipeline import Outcome
+from rules.loading import load_pack
+from rules.model import Pack
+from streams.clock import HOUR_S, epoch_s
+from streams.errors import InputError
+from streams.schemas import POLLUTANTS
+from tests.airshed.test_order_and_repetition import PACK, registry, stagnation
+
+STATIONS = "station_id,lat,lon,province\n" + "".join(
+    f"{station.code},21.0,105.8,{station.province}\n" for station in registry().stations
+)
+
+
+def stricter(level: int) -> Pack:
+    """The pack with another threshold of its lowest level, entered after three hours."""
+    airshed = PACK.airshed
+    changes = {"enter": level, "enter_24h": level, "exit": level - 20, "enter_hours": 3}
+    first = msgspec.structs.replace(airshed.levels[0], **changes)
+    changed = msgspec.structs.replace(airshed, levels=[first, *airshed.levels[1:]])
+    return msgspec.structs.replace(PACK, version="2", airshed=changed)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A recording of three and a half days, as files."""
+    readings = stagnation(np.random.default_rng(1))
+    codes = [station.code for station in registry().stations]
+    frame = pl.DataFrame(
+        {
+            "time": pl.Series(readings.time_s * 1000).cast(pl.Datetime("ms", "UTC")),
+            "station_id": [codes[row] for row in readings.station],
+            "pollutant": [POLLUTANTS[number] for number in readings.pollutant],
+            "value": readings.value,
+            "unit": "ug/m3",
+        }
+    ).sort("time")
+    frame.write_parquet(tmp_path / "readings.parquet")
+    (tmp_path / "stations.csv").write_text(STATIONS, encoding="utf-8")
+    return tmp_path
+
+
+def played(folder: Path, *packs: Pack) -> Played:
+    trials = [trial(pack, folder / "stations.csv") for pack in packs]
+    return play(Recording(folder / "readings.parquet", trials[0].registry), trials)
+
+
+def found(folder: Path, *packs: Pack) -> Findings:
+    result = played(folder, *packs)
+    airshed = packs[-1].airshed
+    return findings(result, yardstick(result, reference_of(airshed)), people_of(airshed, None, None), "readings")
+
+
+def test_the_tally_is_what_the_stages_say(folder: Path) -> None:
+    whole = Outcome()
+    for step in dry.play([stagnation(np.random.default_rng(1))], PACK, registry()):
+        whole.add(step.outcome)
+    tally = played(folder, PACK).trials[0].tally
+    assert [notice.id for notice in tally.told] == [notice.id for notice in whole.notices]
+    assert [(t.time_s, t.kind) for life in tally.lives for t in life.turns] == [
+        (epoch_s(event.time), event.kind) for event in whole.episodes
+    ]
+    for state in whole.provinces:
+        hour, column = epoch_s(state.time) // HOUR_S, tally.codes.index(state.province)
+        unknown = state.condition == "unknown"
+        assert tally.levels.between(hour, hour)[0, column] == (-1 if unknown else state.level)
+
+
+def test_two_packs_beside_each_other_say_what_each_says_alone(folder: Path) -> None:
+    other = stricter(121)
+    both = found(folder, other, PACK)
+    assert [pack.episodes for pack in both.packs] == [
+        found(folder, other, PACK).packs[0].episodes,
+        found(folder, PACK).packs[0].episodes,
+    ]
+    assert [pack.notices for pack in both.packs] == [found(folder, pack).packs[0].notices for pack in (other, PACK)]
+    assert both.comparison is not None
+    assert both.comparison.differences
+    assert found(folder, PACK, PACK).comparison == msgspec.structs.replace(
+        both.comparison, same=len(both.packs[1].notices), differences=[]
+    )
+
+
+def test_the_reference_does_not_move_with_the_pack_under_test(folder: Path) -> None:
+    assert found(folder, stricter(121), PACK).reference == found(folder, PACK).reference
+    assert found(folder, stricter(121)).reference != found(folder, PACK).reference
+
+
+def test_a_stagnation_is_one_episode_and_one_hit(folder: Path) -> None:
+    result = found(folder, PACK)
+    (pack,) = result.packs
+    (row,) = pack.episodes
+    assert (row.provinces, row.reference, row.closed is not None) == (["01", "24", "33"], "R1", True)
+    assert (pack.verification.events.hits, pack.verification.events.misses) == (1, 0)
+    assert row.peak_ug_m3 == pytest.approx(185, abs=10)
+    assert row.notice_to_peak_h is not None
+    assert row.notice_to_peak_h > 0
+    assert pack.unknown_share < 0.65  # four of the seven provinces have no station here
+    text = "\n".join(summary(result))
+    assert "recognises 1 episode" in text
+    assert "1 hit, 0 misses, 0 false alarms; POD 1.00, FAR 0.00, CSI 1.00" in text
+
+
+def test_clean_air_has_no_event_and_no_zero(folder: Path) -> None:
+    frame = pl.read_parquet(folder / "readings.parquet").with_columns(value=pl.lit(20.0))
+    frame.write_parquet(folder / "readings.parquet")
+    result = found(folder, PACK)
+    assert result.packs[0].verification.events.pod is None
+    text = "\n".join(summary(result))
+    assert "recognises no episode and says nothing" in text
+    assert "no event" in text
+
+
+def test_the_findings_can_be_read_by_a_machine(folder: Path) -> None:
+    result = found(folder, stricter(121), PACK)
+    assert msgspec.json.decode(msgspec.json.encode(result), type=Findings) == result
+
+
+def test_a_registry_of_another_region_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="no station lies in a province of china-2024@"):
+        trial(load_pack("china-2024"), folder / "stations.csv")
+
+
+def test_nothing_in_it_can_send_or_keep() -> None:
+    """Back-tests know of registries' spelling, and of nothing else that notifies: no engine, no ledger, no channel."""
+    for path in Path(airshed.backtesting.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                assert not name.startswith(("sqlalchemy", "airshed.local", "airshed.kafka", "airshed.messaging")), path
+                assert not name.startswith("notifiers") or name == "notifiers.registries", f"{path}: {name}"
+
+
+@pytest.mark.recorded
+@pytest.mark.slow
+def test_the_recorded_january_in_north_china(recorded: Path) -> None:
+    """9 to 16 January 2019: one episode of ten provinces, which is the one event of the reference."""
+    data = recorded / "data" / "cn-north-2019-01"
+    pack = load_pack("china-2024")
+    one = trial(pack, data / "stations.csv")
+    result = play(Recording(data / "observations.csv.gz", one.registry), [one])
+    measure = yardstick(result, reference_of(pack.airshed))
+    whole = findings(result, measure, people_of(pack.airshed, None, None), "cn-north-2019-01")
+    (row,) = whole.packs[0].episodes
+    zone = ZoneInfo(pack.airshed.zone)
+    assert [time.astimezone(zone).day for time in (row.opened, row.closed) if time] == [10, 16]
+    assert row.reference == "R1"
+    assert {"11", "12", "13", "14", "37", "41", "61"} <= set(row.provinces)
+    assert not {"15", "42"} & set(row.provinces)
+    beijing = measure.frame.codes.index("11")
+    assert float(np.nanmax(measure.hour[:, beijing])) > 250  # the night of 12 January
