@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -14,22 +15,39 @@ from rules.structure import mismatches, nearest
 from streams.errors import PackError, Problem
 
 
+@dataclass(frozen=True)
+class PackFile:
+    """What the file of a pack holds, and how the file is called in messages."""
+
+    name: str
+    raw: bytes
+
+    def parsed(self) -> Pack:
+        """The pack. Raises ``PackError``."""
+        return parse_pack(self.name, self.raw)
+
+
 def load_pack(name_or_path: str | Path) -> Pack:
     """The pack of this name among those that come with Airshed, or the one in this YAML file.
 
     Raises:
         PackError: every problem found, each with file, line, column, field and remedy.
     """
+    return pack_file(name_or_path).parsed()
+
+
+def pack_file(name_or_path: str | Path) -> PackFile:
+    """The file of a packaged pack, or the one at this path, unread. Raises ``PackError`` when there is none."""
     text = str(name_or_path)
     path = Path(text)
     if path.suffix in (".yaml", ".yml") or path.is_file() or len(path.parts) > 1:
-        return _load_file(path)
+        return _file(path)
     packaged = resources.files("rules") / "packs" / f"{text}.yaml"
     if not packaged.is_file():
         known = packaged_packs()
         remedy = nearest(text, known) or "give one of these names, or the path of a YAML file"
         raise PackError([Problem(f"no pack {text!r}; there are: {', '.join(known)}", remedy=remedy)])
-    return parse_pack(f"{text}.yaml", packaged.read_bytes())
+    return PackFile(f"{text}.yaml", packaged.read_bytes())
 
 
 def packaged_packs() -> list[str]:
@@ -55,13 +73,13 @@ def _checked(document: Document, pack: Pack) -> Pack:
     return pack
 
 
-def _load_file(path: Path) -> Pack:
+def _file(path: Path) -> PackFile:
     try:
         raw = path.read_bytes()
     except OSError as error:
         problem = Problem(f"cannot be read: {error.strerror}", place=str(path), remedy="check the path and its rights")
         raise PackError([problem]) from None
-    return parse_pack(str(path), raw)
+    return PackFile(str(path), raw)
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:
