@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from streams import metrics
+from streams.index_batches import IndexBatch
 from streams.schemas import EpisodeEvent, ProvinceState, StationIndex
 
 
@@ -13,6 +16,19 @@ def count_readings(outcomes: dict[str, int]) -> None:
     """Rows by what became of them."""
     for name, number in outcomes.items():
         metrics.READINGS.labels(name).inc(number)
+
+
+def count_index_values(batches: Iterable[IndexBatch]) -> None:
+    """Station records as columns, by kind."""
+    for batch in batches:
+        present = ~np.isnan(batch.content.index)
+        revised = int((present & (batch.revisions > 0)).sum())
+        there = int(present.sum())
+        kinds = {"none": len(batch) - there}
+        kinds |= {"final": there - revised, "revised": revised} if batch.occasion.final else {"provisional": there}
+        for kind, number in kinds.items():
+            if number:
+                metrics.INDEX_VALUES.labels(kind).inc(number)
 
 
 def count_said(said: Iterable[Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from airshed.counting import count_decisions, count_readings, count_said
+from airshed.counting import count_decisions, count_index_values, count_readings, count_said
 from rules.engine import RuleEngine
 from rules.model import Pack
 from rules.notices import Notice
@@ -18,20 +18,23 @@ from streams.batches import ReadingBatch
 from streams.clock import epoch_s
 from streams.encoding import to_messages
 from streams.episodes import EpisodeTracker
+from streams.index_batches import IndexBatch
 from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
 from streams.schemas import EpisodeEvent, Mark, ProvinceState, Rejected, StationIndex
 from streams.screening import RULES, Limits
-from streams.stage import Stage, State, slices
+from streams.stage import State, slices
 from streams.stations import StationRegistry
+
+_Call = Callable[[Any], Sequence[Any]]
 
 
 @dataclass
 class Outcome:
-    """What the stages said about one slice of input, in order."""
+    """What the stages said about one slice of input, in order. ``indices``: the station records, as columns."""
 
-    stations: list[StationIndex] = field(default_factory=list)
+    indices: list[IndexBatch] = field(default_factory=list)
     provinces: list[ProvinceState] = field(default_factory=list)
     episodes: list[EpisodeEvent] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -39,11 +42,16 @@ class Outcome:
 
     def add(self, later: Outcome) -> None:
         """Take in what was said after this."""
-        self.stations += later.stations
+        self.indices += later.indices
         self.provinces += later.provinces
         self.episodes += later.episodes
         self.notices += later.notices
         self.untimely += later.untimely
+
+    @property
+    def stations(self) -> list[StationIndex]:
+        """The station records one by one. Making them takes longer than all stages together: ask once, if at all."""
+        return [record for batch in self.indices for record in batch.records()]
 
 
 class Pipeline:
@@ -70,7 +78,8 @@ class Pipeline:
     def accept(self, batch: ReadingBatch) -> Outcome:
         """Take screened readings in. Nothing is decided before the next mark."""
         outcome = Outcome()
-        self._pass_on(_timed("index", self.index.accept, batch), outcome)
+        _timed("index", self.index.accept, batch)
+        count(outcome, self)
         outcome.untimely = self.index.take_rejected()
         return outcome
 
@@ -81,33 +90,33 @@ class Pipeline:
         """
         outcome = Outcome()
         self._now_s = epoch_s(mark.time) if now_s is None else now_s
-        self._pass_on(_timed("index", self.index.advance, mark), outcome)
+        self._pass_on(_timed("index", self.index.advance_in_columns, mark), outcome)
         metrics.EVENT_TIME.labels("gateway").set(epoch_s(mark.time))
         return outcome
 
-    def _pass_on(self, said: Sequence[StationIndex | Mark], outcome: Outcome) -> None:
-        outcome.stations = [item for item in said if isinstance(item, StationIndex)]
+    def _pass_on(self, said: Sequence[IndexBatch | Mark], outcome: Outcome) -> None:
+        outcome.indices = [item for item in said if isinstance(item, IndexBatch)]
         _show_progress("index", said, self._now_s)
-        states = _drive("provinces", self.provinces, said)
+        states = _drive("provinces", self.provinces.accept_columns, self.provinces.advance, said)
         _show_progress("provinces", states, self._now_s)
         outcome.provinces = [item for item in states if isinstance(item, ProvinceState)]
-        events = _drive("episodes", self.episodes, states)
+        events = _drive("episodes", self.episodes.accept, self.episodes.advance, states)
         _show_progress("episodes", events, self._now_s)
         outcome.episodes = [item for item in events if isinstance(item, EpisodeEvent)]
-        notices = _drive("rules", self.rules, events)
+        notices = _drive("rules", self.rules.accept, self.rules.advance, events)
         _show_progress("rules", notices, self._now_s)
         outcome.notices = [item for item in notices if not isinstance(item, Mark)]
         count(outcome, self)
 
 
-def _drive(name: str, stage: Stage[Any, Any], items: Iterable[Any]) -> list[Any]:
+def _drive(name: str, accept: _Call, advance: _Call, items: Iterable[Any]) -> list[Any]:
     """Run a stage over what the one before it said."""
     said: list[Any] = []
     for piece in slices(items):
         if isinstance(piece, Mark):
-            said += _timed(name, stage.advance, piece)
+            said += _timed(name, advance, piece)
         else:
-            said += _timed(name, stage.accept, piece)
+            said += _timed(name, accept, piece)
     return said
 
 
@@ -119,7 +128,7 @@ def _show_progress(name: str, said: Iterable[Any], now_s: float) -> None:
             metrics.EVENT_TIME_LAG.labels(name).set(now_s - epoch_s(item.time))
 
 
-def _timed(name: str, call: Callable[[Any], Sequence[Any]], argument: Any) -> Sequence[Any]:
+def _timed(name: str, call: _Call, argument: Any) -> Sequence[Any]:
     started = time.perf_counter()
     result = call(argument)
     metrics.STAGE_SECONDS.labels(name).observe(time.perf_counter() - started)
@@ -129,7 +138,8 @@ def _timed(name: str, call: Callable[[Any], Sequence[Any]], argument: Any) -> Se
 def count(outcome: Outcome, pipeline: Pipeline) -> None:
     """Tell the metrics what was said and what became of the readings."""
     count_readings(pipeline.index.take_counts())
-    for said in (outcome.stations, outcome.provinces, outcome.episodes):
+    count_index_values(outcome.indices)
+    for said in (outcome.provinces, outcome.episodes):
         count_said(said)
     count_decisions(pipeline.rules.take_decisions())
 

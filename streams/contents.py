@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.clock import HOUR_S, utc
-from streams.indices import Standard
-from streams.schemas import POLLUTANTS, StationIndex
-from streams.screening.reasons import RULES, SUSPICIONS
-from streams.stations import Station
+from streams.schemas import POLLUTANTS
 
 Floats = NDArray[np.float64]
-Number = TypeVar("Number", int, float)
 
 CONCENTRATION_DECIMALS = 4
 PARTICLES = ("pm25", "pm10")
-
-# Shared by all records without a doubt; records are immutable and nobody writes into their dicts.
-_NO_DOUBT: dict[str, str] = {}
-_NOTHING_WITHHELD: dict[str, float] = {}
-_NO_MEANS: dict[str, float] = {}
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
@@ -93,95 +80,3 @@ def rounded(values: Floats) -> Floats:
     scale = 10.0**CONCENTRATION_DECIMALS
     result: Floats = np.rint(values * scale) / scale
     return result
-
-
-@dataclass(frozen=True)
-class Occasion:
-    """What a set of records has in common. ``decided``: the mark at which they are made; ``None``: before any."""
-
-    airshed: str
-    standard: Standard
-    hour: int
-    product: Literal["hour", "day"]
-    final: bool
-    decided: datetime | None
-
-
-def records(
-    content: Content, stations: Sequence[Station], revisions: Sequence[int], occasion: Occasion
-) -> list[StationIndex]:
-    """One record per station, in the order given."""
-    time = utc(occasion.hour * HOUR_S)
-    index, index_24h = _whole(content.index), _whole(content.index_24h)
-    sub = _whole_dicts(POLLUTANTS, content.sub)
-    concentration = _dicts(content.keys, content.concentration)
-    trailing = _dicts(PARTICLES, content.trailing)
-    means = None if content.means is None else _dicts(PARTICLES, content.means)
-    shown = (content.completeness > 0) | ~np.isnan(content.sub)
-    completeness = _dicts(POLLUTANTS, np.where(shown, content.completeness, np.nan))
-    dominant = content.dominant.tolist()
-    names = {value: occasion.standard.category_name(value) for value in set(index)}
-    suspect, withheld = _doubts(content)
-    return [
-        StationIndex(
-            airshed=occasion.airshed,
-            province=station.province,
-            station=station.code,
-            station_class=station.station_class,
-            time=time,
-            product=occasion.product,
-            standard=occasion.standard.code,
-            index=index[row],
-            category=names[index[row]],
-            dominant=POLLUTANTS[dominant[row]] if dominant[row] >= 0 else None,
-            sub=sub[row],
-            concentration=concentration[row],
-            trailing_24h=trailing[row],
-            index_24h=index_24h[row],
-            completeness=completeness[row],
-            final=occasion.final,
-            decided=occasion.decided,
-            revision=revisions[row],
-            suspect=suspect.get(row, _NO_DOUBT),
-            withheld=withheld.get(row, _NOTHING_WITHHELD),
-            screening=RULES if row in suspect else "",
-            means_1h=_NO_MEANS if means is None else means[row],
-        )
-        for row, station in enumerate(stations)
-    ]
-
-
-def _doubts(content: Content) -> tuple[dict[int, dict[str, str]], dict[int, dict[str, float]]]:
-    """By row, only of the few that have any: why pollutants are suspect, and what was withheld."""
-    suspect: dict[int, dict[str, str]] = {}
-    withheld: dict[int, dict[str, float]] = {}
-    for row, column in np.argwhere(content.suspect).tolist():
-        suspect.setdefault(row, {})[POLLUTANTS[column]] = SUSPICIONS[content.suspect[row, column]]
-        value = float(content.withheld[row, column])
-        if value == value:
-            withheld.setdefault(row, {})[POLLUTANTS[column]] = value
-    return suspect, withheld
-
-
-def _whole(values: Floats) -> list[int | None]:
-    return [None if value < 0 else value for value in np.nan_to_num(values, nan=-1.0).astype(np.int64).tolist()]
-
-
-def _dicts(keys: tuple[str, ...], values: Floats) -> list[dict[str, float]]:
-    """One dict per row, without the NaN values."""
-    return _with_values(keys, values.tolist(), ~np.isnan(values))
-
-
-def _whole_dicts(keys: tuple[str, ...], values: Floats) -> list[dict[str, int]]:
-    return _with_values(keys, np.nan_to_num(values, nan=-1.0).astype(np.int64).tolist(), ~np.isnan(values))
-
-
-def _with_values(keys: tuple[str, ...], rows: list[list[Number]], known: NDArray[np.bool_]) -> list[dict[str, Number]]:
-    present = known.tolist()
-    complete = np.logical_and.reduce(known, axis=1).tolist()
-    return [
-        dict(zip(keys, row, strict=True))
-        if complete[n]
-        else {key: value for key, value, there in zip(keys, row, present[n], strict=True) if there}
-        for n, row in enumerate(rows)
-    ]

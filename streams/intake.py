@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.batches import ReadingBatch
+from streams.index_batches import IndexBatch
 from streams.rolling import IndexStage
 from streams.schemas import Mark, StationIndex
 from streams.screening import NAMES, Limits, Screened, screen
@@ -45,6 +46,10 @@ class Intake:
     def advance(self, mark: Mark) -> Sequence[StationIndex | Mark]:
         """Event time has moved; closes the hours that are complete."""
         return self._index.advance(mark)
+
+    def advance_in_columns(self, mark: Mark) -> list[IndexBatch | Mark]:
+        """The same without an object per record."""
+        return self._index.advance_in_columns(mark)
 
     def give_up(self, source: str) -> Sequence[StationIndex | Mark]:
         """A gateway has been silent for longer than its grace: go on without it until it speaks again."""

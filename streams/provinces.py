@@ -19,6 +19,7 @@ import msgspec
 
 from streams.airsheds import Airshed, Detection, Quantity
 from streams.clock import HOUR_S, epoch_s, utc
+from streams.index_batches import IndexBatch
 from streams.quantities import concentrations_of, medians, value_of
 from streams.schemas import Mark, ProvinceState, StationIndex
 from streams.screening.limits import NeighbourLimits
@@ -50,6 +51,9 @@ class _Value(msgspec.Struct, array_like=True):
     concentrations: dict[str, float] = {}
 
 
+_Values = list[tuple[str, _Value]]
+
+
 class _Hour(msgspec.Struct, array_like=True):
     """One province hour. ``said`` is a digest of the latest statement, ``revision`` its number, -1 before the first;
     ``suspect`` are the stations not asked, decided with the first statement and kept by its revisions."""
@@ -69,10 +73,9 @@ class _Hour(msgspec.Struct, array_like=True):
 
     def settle(self, progress: int) -> None:
         """Drop what newer records have replaced for good."""
-        for station, values in self.stations.items():
+        for values in self.stations.values():
             while len(values) > 1 and values[1].decided <= progress:
                 del values[0]
-            self.stations[station] = values
 
     def valid(self, progress: int) -> list[tuple[str, int, int | None]]:
         """(station, index, 24-hour index) of the stations with an index, highest first. Call ``settle`` before."""
@@ -134,23 +137,38 @@ class ProvinceWatch:
 
     def accept(self, items: Sequence[StationIndex]) -> list[ProvinceState]:
         """Take records in. Says nothing: hours are decided at marks."""
-        groups: dict[tuple[datetime, str, str], list[StationIndex]] = {}
+        groups: dict[tuple[datetime, str, str], _Values] = {}
         for item in items:
             if item.final and item.product == "hour":
-                groups.setdefault((item.time, item.airshed, item.province), []).append(item)
+                group = groups.setdefault((item.time, item.airshed, item.province), [])
+                group.append((item.station, _value(item, self._wanted.get(item.airshed, ()))))
+        self._take({(epoch_s(time), airshed, province): values for (time, airshed, province), values in groups.items()})
+        return []
+
+    def accept_columns(self, batches: Sequence[IndexBatch]) -> list[ProvinceState]:
+        """The same of records that are still columns."""
+        groups: dict[Place, _Values] = {}
+        for batch in batches:
+            if batch.occasion.final and batch.occasion.product == "hour":
+                wanted = self._wanted.get(batch.occasion.airshed, ())
+                for province, values in _by_province(batch, wanted).items():
+                    groups.setdefault((batch.hour_s, batch.occasion.airshed, province), []).extend(values)
+        self._take(groups)
+        return []
+
+    def _take(self, groups: Mapping[Place, _Values]) -> None:
         touched: list[Place] = []
         late = set(self._late)
         first = dict(self._progress.first)
-        for (time, airshed, province), records in groups.items():
-            place = epoch_s(time), airshed, province
-            if not self._add(place, records):
+        for place, values in groups.items():
+            if not self._add(place, values):
                 continue
             touched.append(place)
-            first[airshed] = min(place[0], first.get(airshed, place[0]))
-            if place[0] <= self._decided(airshed):
+            hour_s, airshed, _ = place
+            first[airshed] = min(hour_s, first.get(airshed, hour_s))
+            if hour_s <= self._decided(airshed):
                 late.add(place)
         self._keep(touched, late, first)
-        return []
 
     def advance(self, mark: Mark) -> list[ProvinceState | Mark]:
         """Decide every hour that all sources have passed, and revise decided ones that late records change."""
@@ -160,15 +178,14 @@ class ProvinceWatch:
         """No longer wait for a source that has been silent beyond its grace; it is waited for again once it speaks."""
         return self._decide(self._progress.watermark.give_up(source))
 
-    def _add(self, place: Place, records: Sequence[StationIndex]) -> bool:
+    def _add(self, place: Place, values: _Values) -> bool:
         """Put records of one province hour where they belong. False if none of them is of use."""
         hour_s, airshed, province = place
         known = self._known.get((airshed, province))
         if known is None or hour_s <= self._decided(airshed) - RETENTION_S:
             return False
         hour = self._hour(place)
-        wanted = self._wanted[airshed]
-        kept = [hour.add(item.station, _value(item, wanted)) for item in records if item.station in known]
+        kept = [hour.add(station, value) for station, value in values if station in known]
         return any(kept)
 
     def _decided(self, airshed: str) -> int:
@@ -319,7 +336,7 @@ def _reached(airshed: Airshed, state: ProvinceState, indices: Sequence[int], nee
     """
     if not all(province.decides for province in airshed.provinces if province.code == state.province):
         return 0
-    quantity = airshed.levels[0].quantity
+    quantity = airshed.levels[0].quantity if airshed.levels else "index"
     if quantity != "index":
         return value_of(state, quantity)
     return indices[max(needed, (len(indices) + 1) // 2) - 1]
@@ -332,6 +349,17 @@ def median(values: Sequence[int]) -> int:
     if len(ordered) % 2:
         return ordered[middle]
     return (ordered[middle - 1] + ordered[middle] + 1) // 2
+
+
+def _by_province(batch: IndexBatch, wanted: Sequence[Quantity]) -> dict[str, _Values]:
+    groups: dict[str, _Values] = {}
+    decided = batch.decided_s
+    numbers = (batch.revisions.tolist(), batch.indices(), batch.indices_24h(), batch.concentrations(wanted))
+    for row, revision, index, index_24h, concentrations in zip(batch.rows.tolist(), *numbers, strict=True):
+        station = batch.stations[row]
+        value = _Value(revision, decided, index, index_24h, concentrations)
+        groups.setdefault(station.province, []).append((station.code, value))
+    return groups
 
 
 def _value(item: StationIndex, wanted: Sequence[Quantity]) -> _Value:

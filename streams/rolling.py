@@ -20,6 +20,7 @@ from streams.airsheds import Airshed
 from streams.batches import ReadingBatch
 from streams.clock import utc
 from streams.hour_values import HOUR_COMPLETENESS
+from streams.index_batches import IndexBatch, flattened
 from streams.schemas import POLLUTANTS, STATUSES, Mark, StationIndex
 from streams.screening.limits import Limits
 from streams.stage import State
@@ -144,6 +145,10 @@ class IndexStage:
 
     def advance(self, mark: Mark) -> Sequence[StationIndex | Mark]:
         """Close the hours that are now complete, revise what late readings changed, and pass the mark on."""
+        return flattened(self.advance_in_columns(mark))
+
+    def advance_in_columns(self, mark: Mark) -> list[IndexBatch | Mark]:
+        """The same without an object per record."""
         watermark = msgspec.json.decode(msgspec.json.encode(self._progress.watermark), type=Watermark)
         watermark.observe(mark)
         return self._moved(watermark)
@@ -152,14 +157,14 @@ class IndexStage:
         """Stop waiting for a silent gateway until it speaks again."""
         watermark = msgspec.json.decode(msgspec.json.encode(self._progress.watermark), type=Watermark)
         watermark.give_up(source)
-        return self._moved(watermark)
+        return flattened(self._moved(watermark))
 
-    def _moved(self, watermark: Watermark) -> list[StationIndex | Mark]:
+    def _moved(self, watermark: Watermark) -> list[IndexBatch | Mark]:
         first_s = self._progress.first_s
         latest_s = max(watermark.times.values(), default=None)
         if first_s is None:
             first_s = latest_s
-        said: list[StationIndex | Mark] = []
+        said: list[IndexBatch | Mark] = []
         reached_s = _reached(watermark, first_s, latest_s)
         said_s = self._progress.said_s
         if reached_s is not None and (said_s is None or reached_s > said_s):
@@ -172,7 +177,7 @@ class IndexStage:
         self._save_progress()
         return said
 
-    def _advance_area(self, area: StationHours, reached_s: int) -> list[StationIndex]:
+    def _advance_area(self, area: StationHours, reached_s: int) -> list[IndexBatch]:
         def settle() -> None:
             assert area.closed is not None
             self._progress.closed[area.airshed.code] = area.closed

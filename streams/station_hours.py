@@ -15,12 +15,13 @@ from streams.airsheds import Airshed
 from streams.batches import ReadingBatch
 from streams.chunks import NEVER
 from streams.clock import HOUR_S, utc
-from streams.contents import Content, Occasion, records
+from streams.contents import Content
 from streams.errors import RegistryError
 from streams.hour_values import HOURS_BEFORE_DAY, WINDOW_HOURS, Statistics
+from streams.index_batches import IndexBatch, Occasion
 from streams.indices import STANDARDS
 from streams.local_days import hours_of_day_ending, whole_hour_zone
-from streams.schemas import STATUSES, StationIndex
+from streams.schemas import STATUSES
 from streams.screening.hours import HourCase, HourScreen
 from streams.screening.limits import Limits
 from streams.stage import State
@@ -166,7 +167,7 @@ class StationHours:
 
     # -- marks ---------------------------------------------------------------------------------------------------
 
-    def advance(self, progress_s: int, settle: Callable[[], None]) -> Iterator[StationIndex]:
+    def advance(self, progress_s: int, settle: Callable[[], None]) -> Iterator[IndexBatch]:
         """Everything to be said now that event time has come to ``progress_s``.
 
         Args:
@@ -188,7 +189,7 @@ class StationHours:
             self.closed = leg[-1]
             settle()
 
-    def provisional(self, progress_s: int) -> Iterator[StationIndex]:
+    def provisional(self, progress_s: int) -> Iterator[IndexBatch]:
         """Records of the stations whose open hours changed since the last mark."""
         assert self.closed is not None
         for hour in range(self.closed + 1, (self._bins.newest or 0) + 1):
@@ -196,14 +197,14 @@ class StationHours:
             if len(rows):
                 elapsed = min(60, max(0, (progress_s - (hour - 1) * HOUR_S) // 60))
                 content = self._statistics.hour(self._statistics.window(self._bins, hour, rows, elapsed))
-                yield from self._records(content, rows, [0] * len(rows), hour, "hour", final=False)
+                yield self._batch(content, rows, _first(rows), hour, "hour", final=False)
 
     def settled(self) -> None:
         """Everything that changed has been looked at."""
         self._bins.touched[:] = False
         self._recheck = False
 
-    def _start(self, target: int) -> Iterator[StationIndex]:
+    def _start(self, target: int) -> Iterator[IndexBatch]:
         """The first mark: hours that already have data are closed, nothing is said about those before."""
         self._memory.move_to(target + self._ahead)
         first = self._bins.earliest_data()
@@ -211,14 +212,14 @@ class StationHours:
             yield from self._close(hour)
         self.closed = target
 
-    def _close(self, hour: int) -> Iterator[StationIndex]:
+    def _close(self, hour: int) -> Iterator[IndexBatch]:
         content = self._judged(hour, slice(None), learn=True)
-        yield from self._publish(content, hour, self._everyone, np.zeros(len(self.stations), np.uint16))
+        yield from self._publish(content, hour, self._everyone, _first(self._everyone))
         for zone, rows in self._of_zone.items():
             hours = hours_of_day_ending(hour, self._zones[zone])
             if hours:
                 day = self._statistics.day(self._bins, hour, hours, rows)
-                yield from self._publish_day(day, hour, hours, rows, [0] * len(rows))
+                yield from self._publish_day(day, hour, hours, rows, _first(rows))
 
     def _judged(self, hour: int, rows: Ints | slice, *, learn: bool = False) -> Content:
         """Screen an hour, then say what is left of it. ``learn``: it is closed now, and teaches what is a habit."""
@@ -234,22 +235,20 @@ class StationHours:
         self._bins.flags[hour % RING_HOURS, rows] = window.verdicts[-1] = verdicts
         return self._statistics.hour(window)
 
-    def _publish(
-        self, content: Content, hour: int, rows: Ints, revisions: NDArray[np.uint16]
-    ) -> Iterator[StationIndex]:
-        yield from self._records(content, rows, revisions.tolist(), hour, "hour")
+    def _publish(self, content: Content, hour: int, rows: Ints, revisions: NDArray[np.uint16]) -> Iterator[IndexBatch]:
+        yield self._batch(content, rows, revisions, hour, "hour")
         self._memory.publish(hour, rows, revisions, content.checksum())
 
     def _publish_day(
-        self, content: Content, hour: int, hours: int, rows: Ints, revisions: list[int]
-    ) -> Iterator[StationIndex]:
-        yield from self._records(content, rows, revisions, hour, "day")
-        for row, revision, checksum in zip(rows.tolist(), revisions, content.checksum().tolist(), strict=True):
+        self, content: Content, hour: int, hours: int, rows: Ints, revisions: NDArray[np.uint16]
+    ) -> Iterator[IndexBatch]:
+        yield self._batch(content, rows, revisions, hour, "day")
+        for row, revision, checksum in zip(rows.tolist(), revisions.tolist(), content.checksum().tolist(), strict=True):
             self._memory.publish_day(row, Day(hour, hours, revision, checksum))
 
     # -- revisions -----------------------------------------------------------------------------------------------
 
-    def _revisions(self) -> Iterator[StationIndex]:
+    def _revisions(self) -> Iterator[IndexBatch]:
         """Closed hours, then days, whose content late data have changed; only where all their hours are at hand."""
         assert self.closed is not None
         oldest = self._bins.oldest
@@ -270,7 +269,7 @@ class StationHours:
             if hour - length - HOURS_BEFORE_DAY + 1 >= oldest:
                 yield from self._revise_days(hour, length, np.array([row for _, _, row in group]))
 
-    def _revise(self, hour: int, rows: Ints, touched: NDArray[np.bool_]) -> Iterator[StationIndex]:
+    def _revise(self, hour: int, rows: Ints, touched: NDArray[np.bool_]) -> Iterator[IndexBatch]:
         slot = hour % RING_HOURS
         before = self._bins.flags[slot, rows]
         content = self._judged(hour, rows)
@@ -283,18 +282,30 @@ class StationHours:
                 content.take(changed), hour, rows, self._memory.revision[slot, rows] + np.uint16(1)
             )
 
-    def _revise_days(self, hour: int, hours: int, rows: Ints) -> Iterator[StationIndex]:
+    def _revise_days(self, hour: int, hours: int, rows: Ints) -> Iterator[IndexBatch]:
         content = self._statistics.day(self._bins, hour, hours, rows)
         days = [self._memory.days[row] for row in rows.tolist()]
         changed = np.flatnonzero(content.checksum() != np.array([day.checksum for day in days], np.uint32))
-        revisions = [days[number].revision + 1 for number in changed.tolist()]
+        revisions = np.array([days[number].revision + 1 for number in changed.tolist()], np.uint16)
         yield from self._publish_day(content.take(changed), hour, hours, rows[changed], revisions)
 
-    def _records(
-        self, content: Content, rows: Ints, revisions: list[int], hour: int, product: ProductName, *, final: bool = True
-    ) -> list[StationIndex]:
+    def _batch(
+        self,
+        content: Content,
+        rows: Ints,
+        revisions: NDArray[np.uint16],
+        hour: int,
+        product: ProductName,
+        *,
+        final: bool = True,
+    ) -> IndexBatch:
         occasion = Occasion(self.airshed.code, self._standard, hour, product, final, self._now)
-        return records(content, [self.stations[row] for row in rows.tolist()], revisions, occasion)
+        return IndexBatch(occasion, content, self.stations, rows, revisions)
+
+
+def _first(rows: Ints) -> NDArray[np.uint16]:
+    """Revision 0 of each."""
+    return np.zeros(len(rows), np.uint16)
 
 
 def _any(touched: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -81,7 +81,9 @@ class LocalRuntime:
         return whole
 
     def _keep(self, connection: sa.Connection, outcome: Outcome, rejected: Sequence[Rejected]) -> None:
-        store.log_events(connection, "index.stations", [item for item in outcome.stations if item.final])
+        for batch in outcome.indices:
+            if batch.occasion.final:
+                store.log_events(connection, "index.stations", batch.records())
         store.log_events(connection, "index.provinces", outcome.provinces)
         store.log_events(connection, "episodes", outcome.episodes)
         store.log_events(connection, "notices", outcome.notices)

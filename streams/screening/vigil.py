@@ -34,6 +34,7 @@ class Vigil:
         self._key = f"neighbours/{airshed}"
         self._state = state
         self._kept = _decode(state[self._key]) if self._key in state else _Kept(-1, {})
+        self._suspects = set[str]() if self._neighbours is None else self._neighbours.suspects(self._kept.runs)
 
     def suspects(self, hour_s: int, index: Callable[[], Mapping[str, int]]) -> set[str]:
         """Stations not to be trusted in this hour; none about hours before the latest one.
@@ -47,4 +48,5 @@ class Vigil:
             runs = self._neighbours.follow(self._kept.runs, index())
             self._kept = _Kept(hour_s, dict(sorted(runs.items())))
             self._state[self._key] = _encode(self._kept)
-        return self._neighbours.suspects(self._kept.runs)
+            self._suspects = self._neighbours.suspects(runs)
+        return self._suspects

@@ -14,9 +14,15 @@ from airshed.local import store
 from airshed.local.runtime import LocalRuntime
 from airshed.pipeline import Outcome
 from notifiers.database import connect
+from streams.airsheds import Quantity
 from streams.batches import ReadingBatch
 from streams.gateway import replay
-from streams.schemas import Mark
+from streams.index_batches import IndexBatch, flattened
+from streams.intake import Intake
+from streams.provinces import ProvinceWatch
+from streams.rolling import IndexStage
+from streams.schemas import Mark, StationIndex
+from streams.screening import Limits
 from tests.airshed.test_order_and_repetition import PACK, registry, stagnation
 
 Said = dict[str, list[bytes]]
@@ -59,6 +65,35 @@ def test_the_same_words_as_the_durable_runtime(tmp_path: Path) -> None:
     assert said["episodes"]
     assert said["notices"]
     assert said == runtime_words(tmp_path, batch)
+
+
+@pytest.mark.parametrize("quantity", ["index", "pm25_1h", "pm10_24h"])
+def test_columns_and_records_lead_to_the_same_states(quantity: Quantity) -> None:
+    """What the Kafka runtime does with records, and what one process does with columns."""
+    batch = stagnation(np.random.default_rng(4))
+    batch.value[batch.time_s % 7 == 0] = np.nan  # some hours without an index
+    levels = [msgspec.structs.replace(level, quantity=quantity) for level in PACK.airshed.levels]
+    airsheds, limits = [msgspec.structs.replace(PACK.airshed, levels=levels)], Limits()
+    by_columns: list[dict[str, bytes]] = [{}, {}]
+    by_records: list[dict[str, bytes]] = [{}, {}]
+    columns_index, records_index = (
+        Intake(IndexStage(registry(), airsheds, states[0], limits=limits)) for states in (by_columns, by_records)
+    )
+    columns_watch, records_watch = (
+        ProvinceWatch(airsheds, registry(), states[1], limits.neighbours) for states in (by_columns, by_records)
+    )
+    for item in replay(batch):
+        if not isinstance(item, Mark):
+            columns_index.accept(item)
+            records_index.accept(item)
+            continue
+        said = columns_index.advance_in_columns(item)
+        records = records_index.advance(item)
+        assert flattened(said) == records
+        columns_watch.accept_columns([piece for piece in said if isinstance(piece, IndexBatch)])
+        records_watch.accept([record for record in records if isinstance(record, StationIndex)])
+        assert columns_watch.advance(item) == records_watch.advance(item)
+    assert by_columns == by_records
 
 
 @pytest.mark.parametrize("pieces", [2, 7])
