@@ -9,6 +9,7 @@ from rules.conditions import flaws
 from rules.documents import Document, Path
 from rules.levels import level_problems
 from rules.model import Pack, Rule
+from rules.stages import stage_problems
 from rules.structure import nearest, twice
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S
@@ -31,6 +32,7 @@ def problems_of(document: Document, pack: Pack) -> list[Problem]:
         *_detection(document, pack.airshed),
         *_languages(document, pack),
         *_rules(document, pack),
+        *stage_problems(document, pack),
     ]
 
 

@@ -11,35 +11,17 @@ Python's attributes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, get_args
 
 from rules.cel_runtime import cel
 from rules.structure import nearest
+from rules.variables import VARIABLES, Variables, samples, variables_of
 from streams.airsheds import Airshed
-from streams.clock import HOUR_S, epoch_s
-from streams.schemas import EpisodeEvent, TransitionKind
+from streams.schemas import TransitionKind
 
-Variables = Mapping[str, Any]
-
-VARIABLES: dict[str, tuple[str, str]] = {
-    "kind": ("string", "kind of the event: opened, grown, escalated, eased, merged, split, closed, revised"),
-    "level": ("int", "level of the episode after the event, 0 = none, 1 = lowest"),
-    "previous_level": ("int", "level before the event"),
-    "peak_level": ("int", "highest level so far"),
-    "level_name": ("string", "name of the level, none for 0"),
-    "provinces": ("list(string)", "codes of the provinces in the episode"),
-    "joined": ("list(string)", "codes of those that came in with this event"),
-    "left": ("list(string)", "codes of those that went out with this event"),
-    "province_level": ("map(string, int)", "level of each province in the episode"),
-    "index": ("map(string, int)", "median hourly index of each province about which it is known"),
-    "index_24h": ("map(string, int)", "median 24-hour index of each province about which it is known"),
-    "hours_since_onset": ("int", "whole hours since the exceedance began"),
-    "population": ("int", "people living in the provinces of the episode"),
-}
-"""Type and meaning of every variable of a condition."""
+__all__ = ["VARIABLES", "Condition", "ConditionError", "Flaw", "Variables", "flaws", "samples", "variables_of"]
 
 _FUNCTIONS = (
     *("size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "has"),
@@ -47,6 +29,7 @@ _FUNCTIONS = (
 )
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
 _TEXT = re.compile(r"'([^'\\]*)'|\"([^\"\\]*)\"")
+_DATE = re.compile(r"(?=.*-)[0-9-]{2,10}")
 _SYNTAX = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?([^\n|]*)")
 
 
@@ -89,25 +72,6 @@ class Condition:
         return f"{self.source} ({values})" if values else self.source
 
 
-def variables_of(event: EpisodeEvent) -> dict[str, Any]:
-    """What a condition sees of an event."""
-    return {
-        "kind": event.kind,
-        "level": event.level,
-        "previous_level": event.previous_level,
-        "peak_level": event.peak_level,
-        "level_name": event.level_name,
-        "provinces": [province.code for province in event.provinces],
-        "joined": list(event.joined),
-        "left": list(event.left),
-        "province_level": {province.code: province.level for province in event.provinces},
-        "index": {p.code: p.median_index for p in event.provinces if p.median_index is not None},
-        "index_24h": {p.code: p.median_index_24h for p in event.provinces if p.median_index_24h is not None},
-        "hours_since_onset": (epoch_s(event.time) - epoch_s(event.onset)) // HOUR_S,
-        "population": event.population,
-    }
-
-
 def flaws(source: str, airshed: Airshed, kinds: list[TransitionKind]) -> list[Flaw]:
     """Everything wrong with a condition, as far as it can be told before it is used."""
     try:
@@ -144,10 +108,10 @@ def _unknown_texts(source: str, airshed: Airshed) -> Iterator[Flaw]:
     known = [*get_args(TransitionKind), *levels, "none", *(province.code for province in airshed.provinces)]
     for match in _TEXT.finditer(source):
         text = match[1] if match[1] is not None else match[2]
-        if text not in known:
+        if text not in known and not _DATE.fullmatch(text):  # part of a date is compared with ``date``
             remedy = nearest(text, known) or f"levels: {', '.join(levels)}; provinces by code"
             line, column = _position(source, match.start())
-            yield Flaw(line, column, f"{text!r} is no kind of event, level or province code", remedy)
+            yield Flaw(line, column, f"{text!r} is no kind of event, level, province code or date", remedy)
 
 
 def _failures(condition: Condition, airshed: Airshed, kinds: list[TransitionKind]) -> Iterator[Flaw]:
@@ -162,29 +126,6 @@ def _failures(condition: Condition, airshed: Airshed, kinds: list[TransitionKind
             )
             yield Flaw(1, 1, f"fails for an event with {values}: {_first_sentence(error)}", remedy)
             return
-
-
-def samples(airshed: Airshed, kinds: list[TransitionKind]) -> Iterator[dict[str, Any]]:
-    """Variables of events of every shape: each kind and level, few and all provinces, known and unknown values."""
-    codes = [province.code for province in airshed.provinces]
-    numbers = range(len(airshed.levels) + 1)
-    for kind, level, previous, inside in product(kinds, numbers, numbers, (codes[:2], codes[2:], codes)):
-        known = inside[level % 2 :]
-        yield {
-            "kind": kind,
-            "level": level,
-            "previous_level": previous,
-            "peak_level": max(level, previous),
-            "level_name": airshed.level_name(level),
-            "provinces": inside,
-            "joined": inside[:previous],
-            "left": inside[previous:],
-            "province_level": dict.fromkeys(inside, level),
-            "index": dict.fromkeys(known, 100 * level),
-            "index_24h": dict.fromkeys(known[previous:], 90 * level),
-            "hours_since_onset": 50 * previous,
-            "population": 20_000_000 * level,
-        }
 
 
 def _flaw_at(source: str, name: str, message: str, remedy: str) -> Flaw:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
-from enum import StrEnum
 from functools import partial
 from itertools import groupby
 from typing import Any, Literal
 
 import msgspec
 
-from rules.conditions import Condition, ConditionError, variables_of
+from rules.conditions import Condition, variables_of
 from rules.history import KEEP_HOURS, Spoken, Told
 from rules.model import Pack, Rule, Scope
 from rules.notices import (
@@ -23,6 +22,8 @@ from rules.notices import (
     NoticeProvince,
     notice_id,
 )
+from rules.readiness import Readiness, Reason, cumulative_actions, stages_below
+from rules.variables import Memory
 from streams.clock import HOUR_S, epoch_s
 from streams.schemas import EpisodeEvent, EpisodeProvince, Mark
 from streams.stage import State
@@ -33,18 +34,6 @@ WARNINGS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order
 
 NO_LEVEL = {"vi": "không cảnh báo", "en": "no alert"}
 """What level 0 is called, by language; other languages get the English words."""
-
-
-class Reason(StrEnum):
-    """Why a rule spoke, or did not."""
-
-    MADE = "made"  # a notice was made
-    CONDITION_FALSE = "condition-false"  # its condition does not hold for the event
-    CONDITION_ERROR = "condition-error"  # its condition could not be evaluated: a defect of the pack
-    NO_PROVINCE = "no-province"  # its audience has no province in this event
-    ALREADY_TOLD = "already-told"  # every province was told, at this level or a higher one
-    COOLING = "cooling"  # every province left was told too short a time ago
-    NOBODY_WARNED = "nobody-warned"  # an all-clear, but nobody there has been warned
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +113,7 @@ class RuleEngine:
             self._compiled[pack.reference] = {rule.id: Condition(rule.when) for rule in pack.rules}
         self._conditions = self._compiled[pack.reference]
         self._neighbours = {province.code: province.neighbours for province in pack.airshed.provinces}
+        self._rules = {rule.id: rule for rule in pack.rules}
         self._provinces = {province.code: province for province in pack.airshed.provinces}
 
     def _judge_by(self, reference: str) -> None:
@@ -146,12 +136,10 @@ class RuleEngine:
             return []
         self._judge_by(event.pack)
         self._follow(event, spoken)
-        seen = variables_of(event)
-        asked = [rule for rule in self._pack.rules if event.kind in rule.on and event.track == rule.track]
-        notices = [notice for rule in asked for notice in self._ask(rule, event, spoken, seen)]
+        notices = self._ask_all(event, spoken)
         spoken.transition = event.transition
         if event.kind == "closed":
-            spoken.said, spoken.told, spoken.closed_s = {}, {}, epoch_s(event.time)
+            spoken.end(epoch_s(event.time))
         return notices
 
     def _follow(self, event: EpisodeEvent, spoken: Spoken) -> None:
@@ -166,22 +154,41 @@ class RuleEngine:
             spoken.ease(event.level)
         elif event.kind == "merged" and event.merged_into is not None:
             self._episodes.setdefault(event.merged_into, Spoken()).take_over(spoken, None)
-            spoken.said, spoken.told, spoken.closed_s = {}, {}, epoch_s(event.time)
+            spoken.end(epoch_s(event.time))
 
-    def _ask(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
-        try:
-            holds = self._conditions[rule.id].holds(seen)
-        except ConditionError:
-            return self._decided(rule, event, seen, Reason.CONDITION_ERROR)
-        if not holds:
-            return self._decided(rule, event, seen, Reason.CONDITION_FALSE)
+    def _ask_all(self, event: EpisodeEvent, spoken: Spoken) -> list[Notice]:
+        """Ask every rule that listens to the event, and let those that wait for time see it."""
+        rules = [rule for rule in self._pack.rules if event.track == rule.track]
+        rules = [rule for rule in rules if event.kind in rule.on or rule.for_hours]
+        common = variables_of(event, self._pack.airshed, self._pack.holidays)
+        memories = {rule.id: spoken.rules.setdefault(rule.id, Memory()) for rule in rules}
+        seen = {rule.id: common | memories[rule.id].variables(event.time) for rule in rules}
+        readiness = Readiness(rules, self._conditions, event, memories, seen)
+        notices = []
+        for rule in rules:
+            if event.kind in rule.on:
+                said = self._ask(rule, event, spoken, seen[rule.id], readiness)
+                for _ in said:
+                    memories[rule.id].spoke(event.level, epoch_s(event.time))
+                notices += said
+        return notices
+
+    def _ask(
+        self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any], readiness: Readiness
+    ) -> list[Notice]:
+        refusal = readiness.refusal(rule)
+        if refusal is not None:
+            return self._decided(rule, event, seen, refusal)
+        if rule.revokes:
+            return self._revoke(rule, event, spoken, seen)
         if rule.notice == "all-clear":
             return self._end(rule, event, spoken, seen)
         return self._warn(rule, event, spoken, seen)
 
     def _warn(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
         scope = self._scope(rule.audience.provinces, event)
-        refusals = {code: _refusal(rule, event, spoken, code) for code in scope}
+        standing = any(rule.id in other.revokes for other in self._pack.rules)
+        refusals = {code: _refusal(rule, event, spoken, code, standing=standing) for code in scope}
         addressed = [code for code, refusal in refusals.items() if refusal is None]
         if not addressed:
             reasons = [refusal for refusal in refusals.values() if refusal is not None]
@@ -189,10 +196,30 @@ class RuleEngine:
             return self._decided(rule, event, seen, reason)
         recipients = rule.audience.recipients
         notice = self._notice(rule, event, Audience(recipients=recipients, provinces=addressed), seen)
-        spoken.remember(rule.id, addressed, event.level, epoch_s(event.time))
+        for stage in [*stages_below(rule, self._rules), rule]:
+            spoken.remember(stage.id, addressed, event.level, epoch_s(event.time))
         if rule.notice in WARNINGS:
             spoken.warn(recipients, addressed, Told(event.episode, rule.audience.provinces))
         return self._decided(rule, event, seen, Reason.MADE, [notice])
+
+    def _revoke(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
+        """End rules that are in force, with all the stages above them, where they were told; the warning stays."""
+        over = {other.id for other in self._pack.rules if self._ends_with(other, rule.revokes)}
+        codes = sorted({code for name in sorted(over) for code in spoken.said.get(name, {})})
+        if not codes:
+            return self._decided(rule, event, seen, Reason.NOTHING_IN_FORCE)
+        told = spoken.told.get(rule.audience.recipients, {})
+        pairs = sorted((told[code].episode if code in told else event.episode, code) for code in codes)
+        notices = []
+        for told_in, group in groupby(pairs, key=lambda pair: pair[0]):
+            provinces = [code for _, code in group]
+            audience = Audience(recipients=rule.audience.recipients, provinces=provinces, told_in=told_in)
+            notices.append(self._notice(rule, event, audience, seen))
+        spoken.revoke(sorted(over))
+        return self._decided(rule, event, seen, Reason.MADE, notices)
+
+    def _ends_with(self, rule: Rule, revoked: Sequence[str]) -> bool:
+        return any(stage.id in revoked for stage in [*stages_below(rule, self._rules), rule])
 
     def _end(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
         """An all-clear, to those who were warned; one notice for each episode they were warned in."""
@@ -211,7 +238,7 @@ class RuleEngine:
         if event.kind == "closed":
             return True
         if rule.audience.provinces == "left":
-            reach: Scope = "episode-and-neighbours" if told.reach == "episode-and-neighbours" else "episode"
+            reach: Scope = told.reach if told.reach in ("episode-and-neighbours", "airshed") else "episode"
             return code not in self._scope(reach, event)
         return code in self._scope(rule.audience.provinces, event)
 
@@ -224,6 +251,8 @@ class RuleEngine:
             return list(event.left)
         if scope == "episode":
             return inside
+        if scope == "airshed":
+            return sorted(self._provinces)
         return sorted({*inside, *(code for own in inside for code in self._neighbours.get(own, ()))})
 
     def _notice(self, rule: Rule, event: EpisodeEvent, audience: Audience, seen: dict[str, Any]) -> Notice:
@@ -247,12 +276,14 @@ class RuleEngine:
             valid_until=event.time + timedelta(hours=rule.valid_hours),
             sms_parts=rule.sms_parts,
             provinces=list(self._values([*event.provinces, *event.departed])),
-            actions=rule.actions,
+            actions=cumulative_actions(rule, self._rules),
             sender=self._pack.sender,
             data_standard=airshed.standard,
             zone=airshed.zone,
             reason=f"{self._conditions[rule.id].seen(seen)}; {event.kind}: {event.reason}",
             pack=self._pack.reference,
+            approval=rule.approval,
+            quiet_hours=self._pack.quiet_hours_of(rule),
         )
 
     def _level_names(self, level: int) -> dict[str, str]:
@@ -293,9 +324,11 @@ class RuleEngine:
         self._episodes = {name: spoken for name, spoken in self._episodes.items() if not 0 < spoken.closed_s < oldest}
 
 
-def _refusal(rule: Rule, event: EpisodeEvent, spoken: Spoken, code: str) -> Reason | None:
-    """Why a province is not told again; ``None`` if it is to be told."""
+def _refusal(rule: Rule, event: EpisodeEvent, spoken: Spoken, code: str, *, standing: bool) -> Reason | None:
+    """Why a province is not told again; ``None`` if it is to be told. ``standing``: the rule holds until revoked."""
     said = spoken.said.get(rule.id, {}).get(code)
+    if standing:
+        return None if said is None else Reason.IN_FORCE
     if said is None or (rule.once_per != "episode" and event.level > said.level):
         return None
     if rule.once_per != "transition":

@@ -8,6 +8,7 @@ import msgspec
 
 from rules.model import Rule, Scope
 from rules.notices import Recipients
+from rules.variables import Memory
 
 KEEP_HOURS = 30 * 24
 """How long a closed episode is remembered: longer than any repetition of its events can be delayed."""
@@ -37,6 +38,7 @@ class Spoken(msgspec.Struct):
         moved: told provinces that another episode has taken over.
         closed_s: epoch second of the close, 0 while open.
         pack: in whose terms this is: its rule ids, its level numbers; empty for the base pack.
+        rules: what each rule remembers of the episode.
     """
 
     transition: int = 0
@@ -45,6 +47,7 @@ class Spoken(msgspec.Struct):
     moved: dict[str, dict[str, Told]] = {}
     closed_s: int = 0
     pack: str = ""
+    rules: dict[str, Memory] = {}
 
     def remember(self, rule: str, provinces: Iterable[str], level: int, time_s: int) -> None:
         """Note a notice of a rule."""
@@ -62,6 +65,15 @@ class Spoken(msgspec.Struct):
             self.told.get(recipients, {}).pop(code, None)
             for rule in rules:
                 self.said.get(rule, {}).pop(code, None)
+
+    def revoke(self, rules: Iterable[str]) -> None:
+        """Note that what these rules said holds no longer: said again, it is news."""
+        for rule in rules:
+            self.said.pop(rule, None)
+
+    def end(self, time_s: int) -> None:
+        """Note that the episode is over."""
+        self.said, self.told, self.rules, self.closed_s = {}, {}, {}, time_s
 
     def ease(self, level: int) -> None:
         """The episode has fallen to a level: a new rise above it is worth saying again."""
@@ -81,12 +93,16 @@ class Spoken(msgspec.Struct):
         for by_province in self.said.values():
             for said in by_province.values():
                 said.level = stands_for(said.level)
+        for memory in self.rules.values():
+            memory.highest = stands_for(memory.highest)
         before, after = {rule.id: rule for rule in old}, {rule.id: rule for rule in new}
         gone = {name: self.said.pop(name) for name in sorted(self.said.keys() & before.keys() - after.keys())}
         for name in sorted(after.keys() - before.keys()):
             for former, by_province in gone.items():
                 if before[former].speaks_like(after[name]):
                     self._inherit(name, by_province)
+                    if former in self.rules:
+                        self.rules.setdefault(name, self.rules[former].copy())
 
     def _inherit(self, rule: str, by_province: Mapping[str, Said]) -> None:
         own = self.said.setdefault(rule, {})
@@ -108,6 +124,8 @@ class Spoken(msgspec.Struct):
                 for code, told in by_province.items():
                     if provinces is None or code in set(provinces):
                         self.told.setdefault(recipients, {}).setdefault(code, told)
+        for name, memory in other.rules.items():
+            self.rules.setdefault(name, memory.copy())
         for rule, by_rule in other.said.items():
             for code, said in by_rule.items():
                 if provinces is None or code in set(provinces):

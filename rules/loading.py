@@ -63,7 +63,7 @@ def parse_pack(name: str, raw: bytes) -> Pack:
     if problems:
         raise PackError(_in_order(problems))
     pack = msgspec.convert(document.value, Pack)
-    return _checked(document, pack)
+    return _checked(document, _with_status(pack))
 
 
 def _checked(document: Document, pack: Pack) -> Pack:
@@ -71,6 +71,13 @@ def _checked(document: Document, pack: Pack) -> Pack:
     if problems:
         raise PackError(_in_order(problems))
     return pack
+
+
+def _with_status(pack: Pack) -> Pack:
+    """The pack, with an hourly status of its episodes where a rule listens to one."""
+    hourly = any("status" in rule.on for rule in pack.rules)
+    detection = msgspec.structs.replace(pack.airshed.detection, hourly_status=hourly)
+    return msgspec.structs.replace(pack, airshed=msgspec.structs.replace(pack.airshed, detection=detection))
 
 
 def _file(path: Path) -> PackFile:

@@ -14,6 +14,8 @@ import msgspec
 
 NoticeKind = Literal["advisory", "instruction", "request", "order-draft", "bulletin", "all-clear"]
 Recipients = Literal["residents", "facilities", "authorities"]
+Approval = Literal["none", "officer", "two-officers"]
+"""Whose yes the messages of a notice need: nobody's, one officer's, or two different officers'."""
 
 _NAMESPACE = uuid.UUID("6f1d2c1e-6a55-5d0b-9a51-0d6f6b0a9a11")
 
@@ -65,6 +67,8 @@ class _Notice(msgspec.Struct, frozen=True, kw_only=True, tag_field="mode"):
         data_standard: index standard of the values, e.g. ``vn_aqi``.
         zone: IANA zone in which times are shown.
         reason: why it was made: the rule's condition and the values it saw.
+        approval: whose yes its messages need before they are sent.
+        quiet_hours: local hours in which they wait, ``22:00-06:00``; empty for none.
     """
 
     id: str
@@ -91,6 +95,8 @@ class _Notice(msgspec.Struct, frozen=True, kw_only=True, tag_field="mode"):
     zone: str
     reason: str
     pack: str
+    approval: Approval = "none"
+    quiet_hours: str = ""
 
 
 class ActualNotice(_Notice, frozen=True, kw_only=True, tag="actual"):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -24,6 +25,8 @@ def mismatches(document: Document, kind: Any, value: Any, path: Path = ()) -> It
     origin = get_origin(kind)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         yield from _in_struct(document, kind, value, path)
+    elif origin in (Union, UnionType):
+        yield from _in_union(document, get_args(kind), value, path)
     elif origin is list:
         yield from _in_list(document, get_args(kind)[0], value, path)
     elif origin is dict:
@@ -37,6 +40,19 @@ def mismatches(document: Document, kind: Any, value: Any, path: Path = ()) -> It
             msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
             yield document.problem(path, _plain(str(error)), _remedy(value, str(error)))
+
+
+def _in_union(document: Document, kinds: tuple[Any, ...], value: Any, path: Path) -> Iterator[Problem]:
+    """A struct is judged field by field; everything else as msgspec sees the union."""
+    structs = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
+    others = [kind for kind in kinds if kind not in structs]
+    if structs and not (value is None and type(None) in others):
+        yield from mismatches(document, structs[0], value, path)
+        return
+    try:
+        msgspec.convert(value, Union[tuple(kinds)])  # noqa: UP007 - the members are only known here
+    except msgspec.ValidationError as error:
+        yield document.problem(path, _plain(str(error)), _remedy(value, str(error)))
 
 
 def _in_struct(document: Document, kind: type[msgspec.Struct], value: Any, path: Path) -> Iterator[Problem]:
@@ -89,7 +105,11 @@ def _plain(message: str) -> str:
 def _remedy(value: Any, message: str) -> str:
     if "Expected `str`" in message and isinstance(value, int | float):
         return f'put it in quotes: "{str(value).lower()}"'
-    return "small letters, digits and - only" if "matching regex" in message else ""
+    if "matching regex" not in message:
+        return ""
+    if "[0-5]" in message:
+        return "local hours, e.g. 22:00-06:00"
+    return "a date, e.g. 2026-02-17" if "{4}" in message else "small letters, digits and - only"
 
 
 def twice(document: Document, values: Iterable[tuple[Path, str]], what: str) -> Iterator[Problem]:

@@ -175,6 +175,7 @@ class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
     valid: int
     known: int
     stations: list[tuple[str, int, int | None]]
+    medians: dict[str, float] = {}
 
 
 TransitionKind = Literal["opened", "grown", "escalated", "eased", "merged", "split", "closed", "revised", "status"]
@@ -193,8 +194,7 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
         provinces: the provinces in the episode after the transition (before it, for ``closed``), by code.
         joined / left: province codes that came in or went out with this transition.
         departed: the provinces of ``left`` as they are now.
-        airshed_levels: level of every province of the airshed that is on any, in the episode or not; filled only
-            where a rule of the pack listens to ``status``.
+        airshed_levels: level of every province of the airshed that is on any, in the episode or not.
         peak_level: highest level so far.
         population: people living in ``provinces``, 0 where the registry does not say.
         reason: what made the transition, in words, with the numbers.

@@ -73,7 +73,7 @@ class Scene:
             parent=episode.parent,
             merged_into=merged_into,
             departed=departed,
-            airshed_levels=dict(sorted(self.levels.items())) if self.airshed.detection.hourly_status else {},
+            airshed_levels=dict(sorted(self.levels.items())),
         )
 
     @staticmethod
@@ -104,6 +104,7 @@ class Scene:
             valid=state.valid if state else 0,
             known=state.known if state else 0,
             stations=list(state.stations) if state else [],
+            medians=dict(state.medians) if state else {},
         )
 
     def _name(self, code: str) -> str:

@@ -41,8 +41,8 @@ def test_what_an_author_may_write(source: str) -> None:
     [
         ("level >=", (1, 9), "not a CEL expression: mismatched input '<EOF>'"),
         ("level >= 1 &&\n  lvel < 3", (2, 3), "unknown variable 'lvel'"),
-        ("level >= 1 && kind == 'closd'", (1, 23), "'closd' is no kind of event, level or province code"),
-        ("'1' in provinces", (1, 1), "'1' is no kind of event, level or province code"),
+        ("level >= 1 && kind == 'closd'", (1, 23), "'closd' is no kind of event, level, province code or date"),
+        ("'1' in provinces", (1, 1), "'1' is no kind of event, level, province code or date"),
         ("__import__(level)", (1, 1), "unknown function '__import__'"),
         ("level.real > 0", (1, 1), "fails for an event with level=0"),
         ("kind", (1, 1), "fails for an event with kind='opened'"),
@@ -60,7 +60,7 @@ def test_what_is_found_wrong_and_where(source: str, place: tuple[int, int], mess
 
 
 def test_samples_have_every_variable_with_the_type_it_says() -> None:
-    kinds = {"string": str, "int": int}
+    kinds = {"string": str, "int": int, "double": float, "bool": bool}
     for sample in samples(AIRSHED, ["opened", "closed"]):
         assert set(sample) == set(VARIABLES)
         for name, (kind, _) in VARIABLES.items():

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
-from rules.conditions import VARIABLES
-from rules.engine import Reason
-from rules.model import Rule
-from streams.airsheds import Detection, Level
+from rules.documentation import PAGE, written
+from rules.model import Pack, Rule
+from rules.readiness import MEANINGS, Reason
+from streams.airsheds import Criterion, Detection, Level
 
-PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+TEXT = PAGE.read_text(encoding="utf-8")
 
 
-def test_every_variable_reason_and_setting_is_on_the_page() -> None:
-    named = [*VARIABLES, *Reason, *Rule.__struct_fields__]
-    named += [field.name for kind in (Level, Detection) for field in msgspec.structs.fields(kind)]
+def test_every_setting_is_on_the_page() -> None:
+    kinds = (Pack, Rule, Level, Criterion, Detection)
+    named = {field.name for kind in kinds for field in msgspec.structs.fields(kind)}
     unexplained = {"name", "names", "step_s"}
-    assert [name for name in named if name not in unexplained and name not in PAGE] == []
+    assert sorted(name for name in named - unexplained if name not in TEXT) == []
+
+
+def test_the_tables_of_the_page_are_those_of_the_code() -> None:
+    """``python -m rules.documentation`` writes them anew."""
+    assert written(TEXT) == TEXT
+    assert set(MEANINGS) == set(Reason)
