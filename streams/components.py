@@ -43,6 +43,14 @@ def regional(codes: Iterable[str], neighbours: Neighbours, minimum: int) -> list
     return [part for part in connected(codes, neighbours) if len(part) >= minimum]
 
 
+def carried(
+    levels: Mapping[str, int], corroborated: Iterable[str], neighbours: Neighbours, minimum: int
+) -> list[frozenset[str]]:
+    """The connected parts of the provinces on a level in which enough connected ones are surely on it."""
+    sure = frozenset(corroborated)
+    return [part for part in connected(levels, neighbours) if regional(part & sure, neighbours, minimum)]
+
+
 def regional_level(levels: Mapping[str, int], neighbours: Neighbours, minimum: int) -> int:
     """Highest level that at least ``minimum`` connected provinces have reached, 0 for none."""
     for level in sorted({level for level in levels.values() if level}, reverse=True):

@@ -12,18 +12,20 @@ from streams.lineage import Episode
 from streams.schemas import EpisodeEvent
 from streams.transitions import Scene, stamp
 
+OFF = (0, 0)  # level and corroborated level of a province that is on none
+
 
 @dataclass(frozen=True)
 class History:
     """How the recent hours looked before they were folded anew: levels by hour, and since when at the end."""
 
-    trail: Mapping[int, Mapping[str, int]]
+    trail: Mapping[int, Mapping[str, tuple[int, int]]]
     since: Mapping[str, int]
 
 
 def history_of(window: Window) -> History:
     """The history a window shows now."""
-    return History({hour_s: dict(levels) for hour_s, levels in window.trail.items()}, _since(window))
+    return History({hour_s: dict(levels) for hour_s, levels in window.trail.items()}, window.corroborated_since())
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,16 @@ def corrected(
         changed = _changed_hours(episode, before.trail, window.trail)
         if not changed:
             continue
-        onset_s = None if episode.closed_s else _moved_onset(episode, before.since, _since(window), neighbours, minimum)
+        after = window.corroborated_since()
+        onset_s = None if episode.closed_s else _moved_onset(episode, before.since, after, neighbours, minimum)
         reason = _reason(changed, episode, onset_s)
         if not episode.closed_s and not _supported(episode, window, neighbours, minimum):
             reason += ". Without the hours that changed no episode would be open; it stays until the exit rule is met"
         episode.onset_s = onset_s or episode.onset_s
-        levels = [{code: window.trail[hour_s].get(code, 0) for code in episode.provinces} for hour_s in sorted(changed)]
-        episode.peak = max([episode.peak, *(regional_level(hour, neighbours, minimum) for hour in levels)])
+        sure = [
+            {code: window.trail[hour_s].get(code, OFF)[1] for code in episode.provinces} for hour_s in sorted(changed)
+        ]
+        episode.peak = max([episode.peak, *(regional_level(hour, neighbours, minimum) for hour in sure)])
         corrections.append(Correction(episode, reason))
     return corrections
 
@@ -72,13 +77,13 @@ Changes = Mapping[int, list[str]]  # by hour, the provinces whose level is anoth
 
 
 def _changed_hours(
-    episode: Episode, old: Mapping[int, Mapping[str, int]], new: Mapping[int, Mapping[str, int]]
+    episode: Episode, old: Mapping[int, Mapping[str, tuple[int, int]]], new: Mapping[int, Mapping[str, tuple[int, int]]]
 ) -> Changes:
     changed = {}
     first = min([episode.onset_s, *episode.since.values()])
     for hour_s in sorted(new):
         if first <= hour_s and (not episode.closed_s or hour_s < episode.closed_s):
-            codes = [c for c in episode.provinces if old[hour_s].get(c, 0) != new[hour_s].get(c, 0)]
+            codes = [c for c in episode.provinces if old[hour_s].get(c, OFF) != new[hour_s].get(c, OFF)]
             if codes:
                 changed[hour_s] = codes
     return changed
@@ -97,11 +102,7 @@ def _moved_onset(
 
 
 def _supported(episode: Episode, window: Window, neighbours: Neighbours, minimum: int) -> bool:
-    return bool(regional((code for code in episode.provinces if code in window.levels()), neighbours, minimum))
-
-
-def _since(window: Window) -> dict[str, int]:
-    return {code: window.end[code].since for code in window.levels()}
+    return bool(regional(set(episode.provinces) & window.corroborated().keys(), neighbours, minimum))
 
 
 def _reason(changed: Changes, episode: Episode, onset_s: int | None) -> str:

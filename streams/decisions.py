@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 
 import msgspec
 
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S, utc
-from streams.components import Neighbours, regional, regional_onset
+from streams.components import Neighbours, carried, regional, regional_onset
 from streams.corrections import Correction, History, corrected
 from streams.history import WINDOW_HOURS, Window
 from streams.lineage import Episode, Lineage, Part, trace
@@ -40,14 +40,15 @@ class Decisions(msgspec.Struct):
         that go on or close, oldest first; then those that begin; last, where rules ask for it, how each open one
         stands.
         """
-        parts = regional(scene.levels, scene.neighbours, scene.airshed.detection.minimum_provinces)
+        minimum = scene.airshed.detection.minimum_provinces
+        parts = carried(scene.levels, scene.corroborated, scene.neighbours, minimum)
         lineage = trace(self.open, parts, scene.since)
         before = {episode.id: episode for episode in self.open}
         ordered = sorted(before.values(), key=lambda episode: episode.id not in lineage.absorbed)
         events = [event for episode in ordered for event in self._goes_on(episode, lineage, scene)]
         events += [self._breaks_off(part, before[parent], scene) for part, parent in lineage.parents.items()]
         ripe = [part for part in lineage.fresh if _together(part, scene, window)]
-        events += [self._begins(part, scene, pack) for part in ripe]
+        events += [self._begins(part, scene, window, pack) for part in ripe]
         self.open.sort(key=lambda episode: episode.age)
         if scene.airshed.detection.hourly_status:
             events += [_stands(episode, scene) for episode in self.open]
@@ -73,13 +74,15 @@ class Decisions(msgspec.Struct):
             episode.pack = pack
             episode.level, episode.peak = stands_for(episode.level), stands_for(episode.peak)
             episode.levels = {code: stands_for(level) for code, level in episode.levels.items()}
+            episode.corroborated = {code: stands_for(level) for code, level in episode.corroborated.items()}
         self._hold(airshed, window)
 
     def _hold(self, airshed: Airshed, window: Window) -> None:
         for episode in self.open:
             for code, level in episode.levels.items():
-                if code in window.end and window.end[code].level < level:
-                    window.force(airshed, code, level, episode.since[code])
+                sure = episode.corroborated.get(code, 0)
+                if code in window.end and (window.end[code].level < level or window.end[code].corroborated < sure):
+                    window.force(airshed, code, level, sure, episode.since[code])
 
     def _goes_on(self, episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[EpisodeEvent]:
         if episode.id in lineage.absorbed:
@@ -96,7 +99,8 @@ class Decisions(msgspec.Struct):
 
     def _ends(self, episode: Episode, scene: Scene) -> EpisodeEvent:
         minimum = scene.airshed.detection.minimum_provinces
-        reason = f"no {minimum} adjacent provinces are on a level any more. {scene.words(episode.provinces)}"
+        alone = " that stands without any single station" if scene.levels.keys() & set(episode.provinces) else ""
+        reason = f"no {minimum} adjacent provinces are on a level any more{alone}. {scene.words(episode.provinces)}"
         event = scene.tell(episode, "closed", reason, level=0, left=episode.provinces)
         episode.closed_s = scene.hour_s
         self.open.remove(episode)
@@ -104,21 +108,20 @@ class Decisions(msgspec.Struct):
         return event
 
     def _breaks_off(self, part: Part, parent: Episode, scene: Scene) -> EpisodeEvent:
-        episode = self._new(part, scene, scene.hour_s, parent.pack)
+        episode = self._new(part, scene.since, scene, scene.hour_s, parent.pack)
         episode.onset_s, episode.parent = parent.onset_s, parent.id
         self.open.append(episode)
         reason = f"no longer connected with {parent.id}. {scene.words(part)}"
         return scene.tell(episode, "opened", reason, level=scene.level(part), joined=part)
 
-    def _begins(self, part: Part, scene: Scene, pack: str) -> EpisodeEvent:
+    def _begins(self, part: Part, scene: Scene, window: Window, pack: str) -> EpisodeEvent:
         detection = scene.airshed.detection
-        onset_s = regional_onset(
-            {code: scene.since[code] for code in part}, scene.neighbours, detection.minimum_provinces
-        )
+        since = {code: since_s for code, since_s in window.corroborated_since().items() if code in part}
+        onset_s = regional_onset(since, scene.neighbours, detection.minimum_provinces)
         episode = self._resumed(part, onset_s, detection.merge_gap_hours)
         resumes = ""
         if episode is None:
-            episode = self._new(part, scene, onset_s, pack)
+            episode = self._new(part, since, scene, onset_s, pack)
         else:
             resumes = f"; it resumes {episode.id}, closed at {stamp(episode.closed_s)}"
             episode.provinces, episode.closed_s = sorted(part), 0
@@ -139,8 +142,8 @@ class Decisions(msgspec.Struct):
         ]
         return max(candidates, key=lambda episode: (episode.closed_s, episode.id), default=None)
 
-    def _new(self, part: Part, scene: Scene, onset_s: int, pack: str) -> Episode:
-        seed = min(part, key=lambda code: (scene.since[code], code))
+    def _new(self, part: Part, since: Mapping[str, int], scene: Scene, onset_s: int, pack: str) -> Episode:
+        seed = min(part & since.keys(), key=lambda code: (since[code], code))
         wanted = f"{scene.airshed.code}-{utc(onset_s):%Y%m%dT%H}Z-{seed}"
         # Late readings can move an onset back to that of an episode that has already been told to its end.
         names = (wanted if number == 1 else f"{wanted}-{number}" for number in count(1))
@@ -160,11 +163,12 @@ class Decisions(msgspec.Struct):
 
 
 def _together(part: Part, scene: Scene, window: Window) -> bool:
-    """Enough connected provinces have been on a level for long enough, and are known to be so in this hour."""
+    """Enough connected provinces have surely been on a level for long enough, and are known to be so in this hour."""
     detection = scene.airshed.detection
-    steady = [code for code in part if window.end[code].on_hours >= detection.together_hours]
-    known = [code for code in steady if not window.end[code].unknown]
-    return bool(regional(known, scene.neighbours, detection.minimum_provinces))
+    steady = [
+        code for code in part & scene.corroborated.keys() if window.end[code].steady_hours >= detection.together_hours
+    ]
+    return bool(regional(steady, scene.neighbours, detection.minimum_provinces))
 
 
 def _changes(episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[EpisodeEvent]:

@@ -179,9 +179,9 @@ class EpisodeTracker:
         return memory.decisions.correct(airshed, self._neighbours[airshed.code], window, before)
 
     def _scene(self, airshed: Airshed, window: Window, states: Mapping[str, ProvinceState]) -> Scene:
-        levels = window.levels()
-        since = {code: window.end[code].since for code in levels}
-        return Scene(airshed, self._neighbours[airshed.code], window.end_s, states, levels, since)
+        neighbours = self._neighbours[airshed.code]
+        levels, since, sure = window.levels(), window.since(), window.corroborated()
+        return Scene(airshed, neighbours, window.end_s, states, levels, since, sure)
 
     def _begin(self, places: Iterable[tuple[str, int]]) -> None:
         first = dict(self._progress.first)

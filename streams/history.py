@@ -8,18 +8,20 @@ province back onto the level that was announced, at the hour of the revision, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S
-from streams.levels import ProvinceLevels
+from streams.levels import STALE_HOURS, Standing
 from streams.schemas import ProvinceState
 
 WINDOW_HOURS = 72
 """Hours that can still be revised: as long as the province watch may revise them. Folding 72 hours of a dozen
 provinces again takes about 10 ms; a longer window would cost that much more at every revision."""
+
+DAY_S = 24 * HOUR_S
 
 States = Mapping[str, ProvinceState]
 Load = Callable[[int], States]
@@ -33,6 +35,7 @@ class Forced(msgspec.Struct, array_like=True):
     province: str
     level: int
     since_s: int
+    corroborated: int
 
 
 class Window(msgspec.Struct):
@@ -40,43 +43,50 @@ class Window(msgspec.Struct):
 
     Attributes:
         start_s / end_s: hour after which ``start`` and ``end`` hold, epoch seconds.
-        trail: by hour inside the window, the level of each province that was on any.
+        trail: by hour inside the window, the level and the corroborated level of each province that was on any.
         folded: by hour, what was known of it when it was last folded (see ``weight``).
         forced: corrections of the fold, oldest first.
     """
 
     start_s: int
     end_s: int
-    start: dict[str, ProvinceLevels]
-    end: dict[str, ProvinceLevels]
-    trail: dict[int, dict[str, int]] = {}
+    start: dict[str, Standing]
+    end: dict[str, Standing]
+    trail: dict[int, dict[str, tuple[int, int]]] = {}
     folded: dict[int, int] = {}
     forced: list[Forced] = []
+    step_s: int = HOUR_S
+    length: int = WINDOW_HOURS
+    stale: int = STALE_HOURS
 
     @classmethod
     def before(cls, first_s: int, airshed: Airshed) -> Window:
         """An empty window in front of the first hour."""
-        start_s = first_s - HOUR_S
-        off = {province.code: ProvinceLevels.off(airshed.levels) for province in airshed.provinces}
-        return cls(start_s, start_s, off, _copy(off))
+        return cls(first_s - HOUR_S, first_s - HOUR_S, _off(airshed), _off(airshed))
+
+    @classmethod
+    def of_days(cls, first_s: int, airshed: Airshed, length: int) -> Window:
+        """An empty window in front of a first day; each of its steps is a day, and an unknown day breaks every run."""
+        start_s = first_s - DAY_S
+        return cls(start_s, start_s, _off(airshed), _off(airshed), step_s=DAY_S, length=length, stale=0)
 
     def fold(self, airshed: Airshed, load: Load) -> None:
         """Take the next hour in, and let the oldest go when the window is full."""
-        self.end_s += HOUR_S
+        self.end_s += self.step_s
         self._fold_end(airshed, load(self.end_s), self.end_s)
-        if self.end_s - self.start_s > WINDOW_HOURS * HOUR_S:
+        if self.end_s - self.start_s > self.length * self.step_s:
             self._let_go(airshed, load)
 
     def refold(self, airshed: Airshed, load: Load) -> None:
         """Count every hour of the window again from its start."""
         self.end = _copy(self.start)
         self.trail.clear()
-        for hour_s in range(self.start_s + HOUR_S, self.end_s + 1, HOUR_S):
+        for hour_s in range(self.start_s + self.step_s, self.end_s + 1, self.step_s):
             self._fold_end(airshed, load(hour_s), hour_s)
 
-    def force(self, airshed: Airshed, province: str, level: int, since_s: int) -> None:
+    def force(self, airshed: Airshed, province: str, level: int, corroborated: int, since_s: int) -> None:
         """Keep a province on an announced level from the end of the window on, until the exit rule lets it go."""
-        forced = Forced(self.end_s, province, level, since_s)
+        forced = Forced(self.end_s, province, level, since_s, corroborated)
         self.forced.append(forced)
         _force(self.end, airshed, forced)
         self._note(self.end_s)
@@ -87,7 +97,7 @@ class Window(msgspec.Struct):
             for code in set(fold) - {province.code for province in airshed.provinces}:
                 del fold[code]
             for province in airshed.provinces:
-                fold.setdefault(province.code, ProvinceLevels.off(airshed.levels)).adapt(airshed.levels)
+                fold.setdefault(province.code, Standing.off(airshed.levels)).adapt(airshed.levels)
 
     def take_over(self, old: Airshed, new: Airshed, load: Load) -> None:
         """Count the recent hours by the levels of another pack.
@@ -106,17 +116,38 @@ class Window(msgspec.Struct):
         """The level of each province that is on any, after the latest hour, in code order."""
         return {code: levels.level for code, levels in sorted(self.end.items()) if levels.level}
 
+    def corroborated(self) -> dict[str, int]:
+        """The same, of the levels that stand without any single station."""
+        return {code: levels.corroborated for code, levels in sorted(self.end.items()) if levels.corroborated}
+
+    def since(self) -> dict[str, int]:
+        """First hour of the exceedance of each province that is on a level, epoch seconds."""
+        return {code: levels.since for code, levels in sorted(self.end.items()) if levels.level}
+
+    def corroborated_since(self) -> dict[str, int]:
+        """The same, of the exceedance without any single station."""
+        return {code: levels.sure.since for code, levels in sorted(self.end.items()) if levels.corroborated}
+
     def _fold_end(self, airshed: Airshed, states: States, hour_s: int) -> None:
-        _fold(self.end, airshed, states, hour_s, self.forced)
+        self._fold(self.end, airshed, states, hour_s)
         self.folded[hour_s] = weight(states)
         self._note(hour_s)
 
     def _note(self, hour_s: int) -> None:
-        self.trail[hour_s] = {code: levels.level for code, levels in self.end.items() if levels.level}
+        self.trail[hour_s] = {
+            code: (levels.level, levels.corroborated) for code, levels in self.end.items() if levels.level
+        }
+
+    def _fold(self, fold: dict[str, Standing], airshed: Airshed, states: States, hour_s: int) -> None:
+        for code, levels in fold.items():
+            levels.fold(airshed.levels, states.get(code), hour_s, self.stale)
+        for correction in self.forced:
+            if correction.hour_s == hour_s:
+                _force(fold, airshed, correction)
 
     def _let_go(self, airshed: Airshed, load: Load) -> None:
-        self.start_s += HOUR_S
-        _fold(self.start, airshed, load(self.start_s), self.start_s, self.forced)
+        self.start_s += self.step_s
+        self._fold(self.start, airshed, load(self.start_s), self.start_s)
         self.trail.pop(self.start_s, None)
         self.folded.pop(self.start_s, None)
         self.forced = [forced for forced in self.forced if forced.hour_s > self.start_s]
@@ -127,19 +158,13 @@ def weight(states: States) -> int:
     return sum(state.revision + 1 for state in states.values())
 
 
-def _fold(
-    fold: dict[str, ProvinceLevels], airshed: Airshed, states: States, hour_s: int, forced: Sequence[Forced]
-) -> None:
-    for code, levels in fold.items():
-        levels.fold(airshed.levels, states.get(code), hour_s)
-    for correction in forced:
-        if correction.hour_s == hour_s:
-            _force(fold, airshed, correction)
+def _off(airshed: Airshed) -> dict[str, Standing]:
+    return {province.code: Standing.off(airshed.levels) for province in airshed.provinces}
 
 
-def _force(fold: dict[str, ProvinceLevels], airshed: Airshed, forced: Forced) -> None:
+def _force(fold: dict[str, Standing], airshed: Airshed, forced: Forced) -> None:
     if forced.province in fold:
-        fold[forced.province].force(airshed.levels, forced.level, forced.since_s)
+        fold[forced.province].force(airshed.levels, forced.level, forced.corroborated, forced.since_s)
 
 
 def _levels_alike(old: Airshed, new: Airshed) -> int:
@@ -151,5 +176,5 @@ def _levels_alike(old: Airshed, new: Airshed) -> int:
     return min(len(old.levels), len(new.levels))
 
 
-def _copy(fold: Mapping[str, ProvinceLevels]) -> dict[str, ProvinceLevels]:
+def _copy(fold: Mapping[str, Standing]) -> dict[str, Standing]:
     return {code: levels.copy() for code, levels in fold.items()}

@@ -26,6 +26,7 @@ import msgspec
 
 from streams.airsheds import Criterion, Level
 from streams.quantities import lies_below, reaches, value_of
+from streams.quorum import without_one
 from streams.schemas import ProvinceState
 
 STALE_HOURS = 6
@@ -142,10 +143,15 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
         ]
         return ProvinceLevels(runs, self.unknown, self.on_hours)
 
-    def fold(self, levels: Sequence[Level], state: ProvinceState | None, hour_s: int) -> None:
-        """Take one hour in. ``None`` (nothing was said about it) is unknown."""
+    def fold(self, levels: Sequence[Level], state: ProvinceState | None, hour_s: int, stale: int = STALE_HOURS) -> None:
+        """Take one hour in.
+
+        Args:
+            state: what is known of it; ``None`` (nothing was said about it) is unknown.
+            stale: unknown hours in a row that a run survives.
+        """
         if state is None or not _is_known(levels, state):
-            self._wait()
+            self._wait(stale)
             return
         self.unknown = 0
         for number, (run, level) in enumerate(zip(self.runs, levels, strict=True), start=1):
@@ -166,9 +172,9 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
             if not run.on:
                 run.on, run.since = True, run.above_since or since_s
 
-    def _wait(self) -> None:
+    def _wait(self, stale: int) -> None:
         self.unknown += 1
-        if self.unknown > STALE_HOURS:
+        if self.unknown > stale:
             for run in self.runs:
                 run.restart()
 
@@ -196,3 +202,63 @@ def _is_below(level: Level, state: ProvinceState) -> bool:
     asked = [(criterion.quantity, criterion.exit) for criterion in level.criteria]
     exits = [(level.exit_quantity or level.quantity, level.exit), *asked]
     return all(lies_below(state, quantity, leave) for quantity, leave in exits if leave is not None)
+
+
+class Standing(msgspec.Struct, array_like=True):
+    """A province's level as its stations tell it, and the one that stands without any single one of them.
+
+    Both follow the same rule, the second on what is left of each hour when one station is left out. A province on a
+    *corroborated* level can carry an episode; one that is not can only be part of it.
+    """
+
+    said: ProvinceLevels
+    sure: ProvinceLevels
+
+    @classmethod
+    def off(cls, levels: Sequence[Level]) -> Standing:
+        """A province about which nothing has been said yet."""
+        return cls(ProvinceLevels.off(levels), ProvinceLevels.off(levels))
+
+    @property
+    def level(self) -> int:
+        """Number of the highest level it is on, 0 for none."""
+        return self.said.level
+
+    @property
+    def since(self) -> int:
+        """First hour of the exceedance it is in, epoch seconds; 0 while off."""
+        return self.said.since
+
+    @property
+    def corroborated(self) -> int:
+        """Number of the highest level that stands without any single station, 0 for none."""
+        return min(self.said.level, self.sure.level)
+
+    @property
+    def steady_hours(self) -> int:
+        """Known hours since it can carry an episode; 0 in an hour in which that is not known."""
+        return 0 if self.said.unknown or self.sure.unknown else min(self.said.on_hours, self.sure.on_hours)
+
+    def adapt(self, levels: Sequence[Level]) -> None:
+        """Fit to another number of levels."""
+        self.said.adapt(levels)
+        self.sure.adapt(levels)
+
+    def keep(self, number: int, levels: Sequence[Level]) -> None:
+        """Fit to other levels of which the lowest ``number`` are the same; the rest starts off."""
+        self.said.keep(number, levels)
+        self.sure.keep(number, levels)
+
+    def copy(self) -> Standing:
+        return Standing(self.said.copy(), self.sure.copy())
+
+    def fold(self, levels: Sequence[Level], state: ProvinceState | None, hour_s: int, stale: int) -> None:
+        """Take one hour in."""
+        self.said.fold(levels, state, hour_s, stale)
+        self.sure.fold(levels, without_one(state), hour_s, stale)
+
+    def force(self, levels: Sequence[Level], level: int, corroborated: int, since_s: int) -> None:
+        """Put it on the levels announced before, except what the exit rule has already taken back."""
+        for own, announced in ((self.said, level), (self.sure, corroborated)):
+            if own.level < announced:
+                own.force(levels, announced, since_s)

@@ -20,7 +20,7 @@ class Episode(msgspec.Struct):
 
     Attributes:
         provinces: codes at the latest transition or, once closed, before the close.
-        levels / since: of each of them as last announced.
+        levels / since / corroborated: of each of them as last announced.
         transition: number of the latest event.
         closed_s: hour of the close, 0 while open.
     """
@@ -36,6 +36,7 @@ class Episode(msgspec.Struct):
     transition: int = 0
     parent: str | None = None
     closed_s: int = 0
+    corroborated: dict[str, int] = {}
 
     @property
     def age(self) -> tuple[int, str]:

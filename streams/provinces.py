@@ -20,7 +20,8 @@ import msgspec
 from streams.airsheds import Airshed, Detection, Quantity
 from streams.clock import HOUR_S, epoch_s, utc
 from streams.index_batches import IndexBatch
-from streams.quantities import concentrations_of, medians, value_of
+from streams.quantities import concentrations_of
+from streams.quorum import asked_of, province_state
 from streams.schemas import Mark, ProvinceState, StationIndex
 from streams.screening.limits import NeighbourLimits
 from streams.screening.neighbours import REASON
@@ -32,10 +33,6 @@ from streams.watermark import Watermark
 RETENTION_S = 72 * HOUR_S
 """How long after its decision an hour can still be revised. The readings behind it are kept for 40 hours by the
 index stage; the rest is room for records that waited in a queue. Each hour costs about 40 bytes per station."""
-
-EVIDENCE = 10
-"""Stations named in a statement. The ten highest explain any median of a province to a person; a list of a hundred
-would make every event of an episode tens of kilobytes."""
 
 Place = tuple[int, str, str]  # hour (epoch s), airshed, province: sorts oldest first
 
@@ -128,6 +125,7 @@ class ProvinceWatch:
             for province in airshed.provinces
         }
         self._wanted = {code: airshed.concentrations for code, airshed in self._airsheds.items()}
+        self._asked = {place: asked_of(registry.of_province(*place)) for place in self._known}
         self._state = state
         limits = neighbours or NeighbourLimits(enabled=False)
         self._vigils = {code: Vigil(code, registry, state, limits) for code in self._airsheds}
@@ -245,14 +243,17 @@ class ProvinceWatch:
         if hour.revision < 0:
             doubted = self._vigils[code].suspects(hour_s, lambda: self._indices(hour_s, code, progress))
             hour.suspect = sorted(doubted & hour.stations.keys())
-        known = len(self._known[code, province])
-        valid = hour.valid(progress)
+        who = self._asked[code, province]
+        valid = [row for row in hour.valid(progress) if row[0] in who.stations]
         asked = [row for row in valid if row[0] not in hour.suspect]
-        wanted = self._wanted[code]
+        airshed, wanted = self._airsheds[code], self._wanted[code]
         concentrations = hour.concentrations(progress, [station for station, _, _ in asked]) if wanted else ()
-        state = province_state(self._airsheds[code], province, hour_s, known, asked, concentrations)
+        state = province_state(
+            airshed, province, hour_s, len(who.stations), asked, concentrations, low_cost=who.low_cost
+        )
         if len(asked) < len(valid):
-            state = msgspec.structs.replace(state, suspect=dict.fromkeys(hour.suspect, REASON))
+            named = {station: REASON for station, _, _ in sorted(valid) if station in hour.suspect}
+            state = msgspec.structs.replace(state, suspect=named)
         digest = blake2b(_encode_state(state), digest_size=8).digest()
         if digest == hour.said:
             return None
@@ -279,76 +280,6 @@ class ProvinceWatch:
         """Keep as late only what has records that are still waiting for their mark."""
         stored = {place: self._state.get(_key(place)) for place in self._late}
         self._note_late({place for place, body in stored.items() if body and _decode_hour(body).waiting(progress)})
-
-
-def province_state(
-    airshed: Airshed,
-    province: str,
-    hour_s: int,
-    known: int,
-    valid: Sequence[tuple[str, int, int | None]],
-    concentrations: Sequence[Mapping[str, float]] = (),
-) -> ProvinceState:
-    """What the stations of a province say about one hour; revision 0.
-
-    A level is exceeded when at least half of the valid stations, and no fewer than ``minimum_stations`` of them, are
-    at or above its entry threshold. Where the province has fewer stations than that, all of them are asked.
-
-    Args:
-        known: stations in the registry.
-        valid: (station, index, 24-hour index) of those with an index in this hour, highest first.
-        concentrations: of the same stations, those that the levels look at.
-    """
-    needed = min(airshed.detection.minimum_stations, known)
-    unknown = not valid or len(valid) < needed or len(valid) < airshed.detection.minimum_coverage * known
-    days = [day for _, _, day in valid if day is not None]
-    said = ProvinceState(
-        airshed=airshed.code,
-        province=province,
-        time=utc(hour_s),
-        condition="unknown",
-        level=0,
-        median_index=None if unknown else median([index for _, index, _ in valid]),
-        median_index_24h=median(days) if days and not unknown else None,
-        valid=len(valid),
-        known=known,
-        coverage=round(len(valid) / known, 4) if known else 0.0,
-        single_station=known == 1,
-        stations=list(valid[:EVIDENCE]),
-        revision=0,
-        medians={} if unknown or not concentrations else medians(concentrations, airshed, needed, known),
-    )
-    reached = None if unknown else _reached(airshed, said, [index for _, index, _ in valid], needed)
-    if reached is None:
-        return said
-    level = airshed.level_met(reached)
-    return msgspec.structs.replace(said, condition="exceeding" if level else "clean", level=level, reached=reached)
-
-
-def _reached(airshed: Airshed, state: ProvinceState, indices: Sequence[int], needed: int) -> float | None:
-    """The highest entry threshold that an hour would meet; ``None`` when that is not known.
-
-    On the hourly index at least half of the stations, and ``needed`` of them, must be at or above it; on another
-    quantity the median. A province that does not decide reaches nothing.
-
-    Args:
-        indices: highest first, no fewer than ``needed`` and at least one.
-    """
-    if not all(province.decides for province in airshed.provinces if province.code == state.province):
-        return 0
-    quantity = airshed.levels[0].quantity if airshed.levels else "index"
-    if quantity != "index":
-        return value_of(state, quantity)
-    return indices[max(needed, (len(indices) + 1) // 2) - 1]
-
-
-def median(values: Sequence[int]) -> int:
-    """Median of whole numbers, rounded half up."""
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    if len(ordered) % 2:
-        return ordered[middle]
-    return (ordered[middle - 1] + ordered[middle] + 1) // 2
 
 
 def _by_province(batch: IndexBatch, wanted: Sequence[Quantity]) -> dict[str, _Values]:

@@ -22,16 +22,20 @@ def concentrations_of(item: StationIndex, wanted: Sequence[Quantity]) -> dict[st
     return found
 
 
-def medians(stations: Sequence[Mapping[str, float]], airshed: Airshed, needed: int, known: int) -> dict[str, float]:
+def medians(
+    stations: Sequence[Mapping[str, float]], airshed: Airshed, needed: int, known: int, leave_out: int = 0
+) -> dict[str, float]:
     """Median of each concentration over the stations, without those that too few stations have.
 
     Args:
         stations: concentrations of each station that is asked.
         needed: fewest stations that may speak for the province; ``known``: stations it has.
+        leave_out: how many of the highest values are not looked at; ``known`` and ``needed`` are of the rest.
     """
     found: dict[str, float] = {}
     for quantity in airshed.concentrations:
         values = sorted(station[quantity] for station in stations if quantity in station)
+        values = values[: len(values) - leave_out] if leave_out else values
         if values and len(values) >= max(needed, airshed.detection.minimum_coverage * known):
             middle = len(values) // 2
             value = values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2

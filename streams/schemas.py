@@ -124,6 +124,20 @@ class StationIndex(
     means_1h: dict[str, float] = {}
 
 
+class WithoutOne(msgspec.Struct, frozen=True, array_like=True):
+    """What a province's reference stations say about an hour whichever one of them is left out.
+
+    Attributes:
+        reached: the highest entry threshold that more than half of them meet: then at least half of the others do.
+        median_index / median_index_24h / medians: medians without the highest value of each.
+    """
+
+    reached: int | float
+    median_index: int
+    median_index_24h: int | None
+    medians: dict[str, float] = {}
+
+
 class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="province-state"):
     """One province at one hour.
 
@@ -133,8 +147,10 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
         level: number of the highest level whose entry threshold the hour meets, 0 for none or unknown.
         median_index: median of the valid stations' hourly index; ``None`` when unknown.
         median_index_24h: median of the valid stations' 24-hour index; ``None`` without one.
-        valid / known: stations with an index in this hour / stations in the registry.
-        single_station: the province has one known station only.
+        basis: class of the stations that are asked. Low-cost sensors are asked only where there is no reference
+            station.
+        valid / known: asked stations with an index in this hour / in the registry.
+        single_station: one station only could be asked.
         stations: evidence: (station, index, index_24h) of the valid stations, highest first, at most ten.
         revision: 0 for the first statement about the hour, counting up as late data change it.
         suspect: stations that have an index and were not asked, with the reason (``neighbours``).
@@ -142,6 +158,8 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
             ``level`` follows from it and from the levels in force, so that another rule pack can judge the same hour.
         medians: of the concentrations that the airshed's levels look at (``streams.airsheds.Quantity``), median of
             the stations, µg/m³; without those that too few stations have.
+        without_one: the same hour without any single station; ``None`` where that is unknown, which it always is for
+            a single station and for low-cost sensors.
     """
 
     airshed: str
@@ -160,10 +178,17 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     suspect: dict[str, str] = {}
     reached: int | float | None = None
     medians: dict[str, float] = {}
+    basis: Literal["reference", "low-cost"] = "reference"
+    without_one: WithoutOne | None = None
 
 
 class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
-    """A province's part in an episode at the moment of a transition."""
+    """A province's part in an episode at the moment of a transition.
+
+    Attributes:
+        level: level it is on; ``corroborated``: the highest that does not rest on any single station, nor on low-cost
+            sensors. Only the latter opens an episode, holds it open and makes its level.
+    """
 
     code: str
     name: str
@@ -176,6 +201,7 @@ class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
     known: int
     stations: list[tuple[str, int, int | None]]
     medians: dict[str, float] = {}
+    corroborated: int = 0
 
 
 TransitionKind = Literal["opened", "grown", "escalated", "eased", "merged", "split", "closed", "revised", "status"]

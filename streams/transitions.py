@@ -22,6 +22,7 @@ class Scene:
         states: what is known of each province in it.
         levels: level of each province that is on any.
         since: first hour of the exceedance of each of those, epoch seconds.
+        corroborated: the level of each that stands without any single station; provinces without one carry no episode.
     """
 
     airshed: Airshed
@@ -30,10 +31,11 @@ class Scene:
     states: States
     levels: Mapping[str, int]
     since: Mapping[str, int]
+    corroborated: Mapping[str, int]
 
     def level(self, provinces: Collection[str]) -> int:
-        """Level of an episode of these provinces: the highest that enough of them, connected, are on."""
-        levels = {code: self.levels.get(code, 0) for code in provinces}
+        """Level of an episode of these provinces: the highest that enough of them, connected, are surely on."""
+        levels = {code: self.corroborated.get(code, 0) for code in provinces}
         return regional_level(levels, self.neighbours, self.airshed.detection.minimum_provinces)
 
     def tell(
@@ -88,6 +90,9 @@ class Scene:
     def remember(self, episode: Episode) -> None:
         """Note the levels the provinces of an episode are on, as announced."""
         episode.levels = {code: self.levels.get(code, 0) for code in episode.provinces}
+        episode.corroborated = {
+            code: self.corroborated[code] for code in episode.provinces if code in self.corroborated
+        }
         episode.since |= {code: self.since[code] for code in episode.provinces if code in self.since}
 
     def _province(self, episode: Episode, code: str) -> EpisodeProvince:
@@ -105,6 +110,7 @@ class Scene:
             known=state.known if state else 0,
             stations=list(state.stations) if state else [],
             medians=dict(state.medians) if state else {},
+            corroborated=self.corroborated.get(code, 0),
         )
 
     def _name(self, code: str) -> str:

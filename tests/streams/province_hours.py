@@ -9,7 +9,7 @@ import msgspec
 from streams.airsheds import Airshed, Detection, Level, Province
 from streams.clock import HOUR_S, utc
 from streams.episodes import EpisodeTracker
-from streams.provinces import province_state
+from streams.quorum import province_state
 from streams.schemas import EpisodeEvent, Mark, ProvinceState
 
 FIRST_S = 1_768_176_000  # 2026-01-12T00:00Z
@@ -132,4 +132,9 @@ def told(events: Sequence[EpisodeEvent]) -> list[str]:
 def story(table: Mapping[str, str], region: Airshed | None = None) -> list[str]:
     """What is told about a table of hours."""
     region = region or airshed()
-    return told(run(tracker(region), states(region, table)))
+    return story_of(region, states(region, table))
+
+
+def story_of(region: Airshed, hours: Sequence[Sequence[ProvinceState]]) -> list[str]:
+    """What is told about these hours."""
+    return told(run(tracker(region), hours))

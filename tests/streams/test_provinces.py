@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from streams.airsheds import Airshed, Detection
 from streams.clock import utc
-from streams.provinces import RETENTION_S, ProvinceWatch, median, province_state
-from streams.schemas import Mark, ProvinceState, StationIndex
+from streams.provinces import RETENTION_S, ProvinceWatch
+from streams.quorum import median, province_state
+from streams.schemas import Mark, ProvinceState, StationIndex, WithoutOne
 from streams.stations import Station, StationRegistry
 from tests.streams.crashes import crashing, once, undisturbed
 from tests.streams.province_hours import airshed, hour_s, mark
@@ -107,6 +108,7 @@ def test_one_statement_per_province_by_code_and_a_mark_behind_them() -> None:
         stations=[("A4", 190, 190), ("A3", 180, 180), ("A2", 170, 170), ("A1", 160, 160), ("A0", 100, 100)],
         revision=0,
         reached=170,
+        without_one=WithoutOne(170, 165, 165),
     )
     assert (second.province, second.condition, second.single_station) == ("B", "clean", True)
     assert last == Mark(utc(hour_s(1) + 600), "provinces")

@@ -9,8 +9,9 @@ import pytest
 
 from streams.airsheds import Airshed, Criterion, Level
 from streams.clock import utc
-from streams.provinces import ProvinceWatch, province_state
+from streams.provinces import ProvinceWatch
 from streams.quantities import medians
+from streams.quorum import province_state
 from streams.schemas import Mark, ProvinceState, StationIndex
 from streams.stations import Station, StationRegistry
 from tests.streams.province_hours import airshed, hour_s, run, series, state, states, story, told, tracker
