@@ -180,7 +180,7 @@ def _of_pack(one: Trial, played: Played, measure: Yardstick, people: People) -> 
     partner = {match.episode: match.event for match in verification.matches}
     levels = tally.levels.between(measure.frame.first, measure.frame.first + measure.frame.hours - 1)
     return PackFindings(
-        pack=one.pack.reference,
+        pack=one.label,
         airshed=airshed.code,
         levels=[level.name for level in airshed.levels],
         episodes=[_episode_row(life, one, played, measure, partner) for life in tally.lives],

@@ -21,11 +21,12 @@ from streams.stations import StationRegistry, read_stations
 
 @dataclass(frozen=True)
 class Trial:
-    """A pack and what it said."""
+    """A pack and what it said. ``label``: what it is called beside another."""
 
     pack: Pack
     registry: StationRegistry
     tally: Tally
+    label: str
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Played:
     last_s: int
 
 
-def trial(pack: Pack, stations: Path) -> Trial:
-    """A pack over the stations that lie in its provinces.
+def trial(pack: Pack, stations: Path, label: str = "") -> Trial:
+    """A pack over the stations that lie in its provinces. ``label``: by default its name and version.
 
     Raises:
         InputError: when none does.
@@ -59,7 +60,7 @@ def trial(pack: Pack, stations: Path) -> Trial:
             field="province",
             remedy=f"the pack's provinces are {known}",
         )
-    return Trial(pack, registry, Tally(pack))
+    return Trial(pack, registry, Tally(pack), label or pack.reference)
 
 
 def play(recording: Recording, trials: Sequence[Trial], limits: Limits | None = None) -> Played:

@@ -11,18 +11,20 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from airshed.backtesting import sentences
-from airshed.backtesting.findings import Findings, findings, yardstick
+from airshed.backtesting.findings import Findings, Yardstick, findings, yardstick
 from airshed.backtesting.people import people_of
 from airshed.backtesting.recording import Recording
 from airshed.backtesting.reference import reference_of
 from airshed.backtesting.running import Played, Trial, play, trial
 from rules.loading import load_pack
+from streams.errors import InputError
 
 
 def backtest(
     readings: Annotated[Path, typer.Argument(help="Recorded readings: a file, or a folder in order of time.")],
     stations: Annotated[Path, typer.Option(help="Station registry, CSV.")],
     rules: Annotated[str, typer.Option(help="Rule pack: a name or a path.")],
+    report: Annotated[Path | None, typer.Option(help="Write the report here, one HTML file.")] = None,
     against: Annotated[str, typer.Option(help="Another pack, usually the one in force, to compare with.")] = "",
     subscribers: Annotated[Path | None, typer.Option(help="Residents, CSV; only counted.")] = None,
     facilities: Annotated[Path | None, typer.Option(help="Plants, CSV; only counted.")] = None,
@@ -39,16 +41,28 @@ def backtest(
 
     Example:
 
-        airshed backtest winter/ --stations stations.csv --rules mine.yaml --against vietnam-2026
+        airshed backtest winter/ --stations stations.csv --rules mine.yaml --against vietnam-2026 --report report.html
     """
-    packs = [load_pack(name) for name in (rules, against) if name]
-    trials = [trial(pack, stations) for pack in packs]
-    airshed = packs[-1].airshed
+    trials = _trials([name for name in (rules, against) if name], stations)
+    airshed = trials[-1].pack.airshed
     measure = reference_of(airshed, reference)
     people = people_of(airshed, subscribers, facilities)
     played = _played(readings, trials, quiet=json)
-    found = findings(played, yardstick(played, measure), people, readings.name)
+    over = yardstick(played, measure)
+    found = findings(played, over, people, readings.name)
+    if report is not None:
+        _write(report, found, trials, over)
     _show(found, as_json=json)
+    if report is not None and not json:
+        Console(highlight=False, soft_wrap=True, markup=False).print(f"report: {report}")
+
+
+def _trials(names: list[str], stations: Path) -> list[Trial]:
+    """The packs; two that are called the same are told apart by where they come from."""
+    packs = [load_pack(name) for name in names]
+    same = len({pack.reference for pack in packs}) < len(packs)
+    labels = [f"{pack.reference} ({name})" if same else pack.reference for pack, name in zip(packs, names, strict=True)]
+    return [trial(pack, stations, label) for pack, label in zip(packs, labels, strict=True)]
 
 
 def _played(readings: Path, trials: list[Trial], *, quiet: bool) -> Played:
@@ -58,6 +72,17 @@ def _played(readings: Path, trials: list[Trial], *, quiet: bool) -> Played:
         task = bar.add_task("reading", total=1.0)
         recording = Recording(readings, trials[0].registry, lambda share: bar.update(task, completed=share))
         return play(recording, trials)
+
+
+def _write(report: Path, found: Findings, trials: list[Trial], measure: Yardstick) -> None:
+    from airshed.backtesting import report as page  # Altair takes a second to import; only a report needs it
+
+    try:
+        page.write(report, found, trials, measure)
+    except OSError as error:
+        raise InputError(
+            f"cannot be written: {error.strerror}", place=str(report), field="--report", remedy="give another path"
+        ) from None
 
 
 def _show(found: Findings, *, as_json: bool) -> None:

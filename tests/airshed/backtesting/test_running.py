@@ -43,6 +43,10 @@ def stricter(level: int) -> Pack:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    return write_recording(tmp_path)
+
+
+def write_recording(folder: Path) -> Path:
     """A recording of three and a half days, as files."""
     readings = stagnation(np.random.default_rng(1))
     codes = [station.code for station in registry().stations]
@@ -55,9 +59,9 @@ def folder(tmp_path: Path) -> Path:
             "unit": "ug/m3",
         }
     ).sort("time")
-    frame.write_parquet(tmp_path / "readings.parquet")
-    (tmp_path / "stations.csv").write_text(STATIONS, encoding="utf-8")
-    return tmp_path
+    frame.write_parquet(folder / "readings.parquet")
+    (folder / "stations.csv").write_text(STATIONS, encoding="utf-8")
+    return folder
 
 
 def played(folder: Path, *packs: Pack) -> Played:
