@@ -82,6 +82,15 @@ class KafkaSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     grace_s: float = 600.0
 
 
+class RulesSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Packs over time. ``folder``: the shelf, where ``airshed rules activate`` puts them; without it, ``pack`` always.
+
+    With a shelf, ``pack`` is in force until the first activation.
+    """
+
+    folder: str | None = None
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An installation.
 
@@ -110,6 +119,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     web: WebSettings = WebSettings()
     kafka: KafkaSection = KafkaSection()
     screening: Limits = Limits()
+    rules: RulesSection = RulesSection()
 
     @property
     def database_url(self) -> str:
@@ -224,6 +234,8 @@ def _resolved(settings: Configuration, base: Path) -> Configuration:
     changes["sources"] = [resolved(source, base) for source in settings.sources]
     if settings.pack.endswith((".yaml", ".yml")):
         changes["pack"] = str(base / settings.pack)
+    if settings.rules.folder is not None:
+        changes["rules"] = RulesSection(folder=str(base / settings.rules.folder))
     return msgspec.structs.replace(settings, **changes)
 
 

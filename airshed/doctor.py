@@ -11,8 +11,8 @@ import msgspec
 import sqlalchemy as sa
 
 from airshed.configuration import Configuration
+from airshed.reloading import base_of, shelf_of
 from notifiers.database import connect, reading
-from rules.loading import load_pack
 from streams.errors import AirshedError
 from streams.stations import read_stations
 
@@ -48,12 +48,16 @@ def _look(what: str, look: Callable[[], str]) -> Finding:
 
 
 def _pack(settings: Configuration) -> str:
-    pack = load_pack(settings.pack)
-    return f"{pack.reference}, {len(pack.rules)} rules"
+    shelf, pack = shelf_of(settings), base_of(settings)
+    if shelf is None:
+        return f"{pack.reference}, {len(pack.rules)} rules"
+    if shelf.contents.problems:
+        raise OSError(f"{shelf.contents.problems[0]} (`airshed rules status` shows everything that is refused)")
+    return f"{pack.reference}, followed by {len(shelf.contents.lines[1:])} activations in {shelf.folder}"
 
 
 def _stations(settings: Configuration) -> str:
-    airshed = load_pack(settings.pack).airshed
+    airshed = base_of(settings).airshed
     registry = read_stations(Path(settings.stations), [airshed])
     numbers = {p.names["en"]: len(registry.of_province(airshed.code, p.code)) for p in airshed.provinces}
     if not any(numbers.values()):

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from airshed.counting import count_decisions, count_index_values, count_readings, count_said
+from airshed.reloading import report_reigns
 from rules.engine import RuleEngine
 from rules.model import Pack
 from rules.notices import Notice
+from rules.shelf import Shelf
 from streams import metrics
 from streams.batches import ReadingBatch
 from streams.clock import epoch_s
@@ -55,7 +57,12 @@ class Outcome:
 
 
 class Pipeline:
-    """Index, provinces, episodes and rules in one process, each with its own durable state."""
+    """Index, provinces, episodes and rules in one process, each with its own durable state.
+
+    Args:
+        pack: the base pack: of the shelf, if there is one.
+        shelf: packs over time; ``None``: the base pack always.
+    """
 
     def __init__(
         self,
@@ -66,13 +73,15 @@ class Pipeline:
         mode: Any,
         provisional: bool = False,
         limits: Limits | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         airsheds = [pack.airshed]
         limits = limits or Limits()
         self.index = Intake(IndexStage(registry, airsheds, state("index"), provisional=provisional, limits=limits))
         self.provinces = ProvinceWatch(airsheds, registry, state("provinces"), limits.neighbours)
-        self.episodes = EpisodeTracker(airsheds, state("episodes"), pack=pack.reference)
-        self.rules = RuleEngine(pack, state("rules"), mode)
+        self.episodes = EpisodeTracker(airsheds, state("episodes"), pack=pack.reference, versions=shelf)
+        self.rules = RuleEngine(pack, state("rules"), mode, packs=shelf.pack if shelf else None)
+        self.shelf = shelf
         self._now_s = 0.0
 
     def accept(self, batch: ReadingBatch) -> Outcome:
@@ -142,6 +151,7 @@ def count(outcome: Outcome, pipeline: Pipeline) -> None:
     for said in (outcome.provinces, outcome.episodes):
         count_said(said)
     count_decisions(pipeline.rules.take_decisions())
+    report_reigns(pipeline.episodes, pipeline.shelf)
 
 
 _UNTIMELY = {

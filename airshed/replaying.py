@@ -17,6 +17,7 @@ from airshed.local.runtime import LocalRuntime, Plan
 from notifiers.database import reading
 from notifiers.reports import deliveries
 from rules.model import Pack
+from rules.shelf import Shelf
 from streams.batches import ReadingBatch
 from streams.clock import ManualClock, SystemClock, epoch_s
 from streams.errors import InputError
@@ -51,9 +52,11 @@ class Report:
     files: dict[str, int] = field(default_factory=dict)
 
 
-def fingerprint(readings: Path, stations: Path, pack: Pack) -> str:
+def fingerprint(readings: Path, stations: Path, pack: Pack, shelf: Shelf | None = None) -> str:
     """Names an input: the same readings, stations and rules have the same fingerprint."""
     digest = hashlib.sha256(pack.reference.encode())
+    for line in shelf.contents.lines if shelf else ():
+        digest.update(msgspec.json.encode(line.entry))
     for path in (stations, readings):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
@@ -68,6 +71,7 @@ class Replay:
     Attributes:
         clock: shows event time to what sends the messages.
         limits: of screening; by default those of the code.
+        shelf: packs over time, of which ``pack`` is the base; ``None``: ``pack`` always.
     """
 
     engine: sa.Engine
@@ -78,13 +82,20 @@ class Replay:
     plan: Plan | None = None
     sender: Sender | None = None
     limits: Limits | None = None
+    shelf: Shelf | None = None
     clock: ManualClock = field(default_factory=ManualClock)
 
     async def play(self, advanced: Callable[[int], None] = lambda rows: None) -> Report:
         """Play everything. ``advanced`` hears how many readings have been taken in since it last did."""
         started = time.perf_counter()
         runtime = LocalRuntime(
-            self.engine, self.pack, self.registry, mode="exercise", plan=self.plan, limits=self.limits
+            self.engine,
+            self.pack,
+            self.registry,
+            mode="exercise",
+            plan=self.plan,
+            limits=self.limits,
+            shelf=self.shelf,
         )
         position = self._position()
         report = Report(len(self.loaded.batch), len(self.loaded.rejected), self.loaded.unused, position)

@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,12 @@ from rules.model import Pack
 from rules.shelf import Shelf, digest
 from rules.structure import mismatches
 from rules.successors import structural_problems, unheard
+from streams.clock import HOUR_S, epoch_s
 from streams.errors import PackError, Problem
+
+NOTICE_S = 60
+"""How long before its hour an activation is written at the latest. Workers look at the shelf every second, and decide
+the hour when it has ended and its readings have been waited for; a minute is plenty, and a shared disk may be slow."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def activate(folder: Path, source: PackFile, order: Order, configured: PackFile 
         if configured is not None and base is not None and not shelf.contents.lines:
             beginning = Order(from_=BEGINNING, by="airshed", reason="the configured pack", written=order.written)
             new.insert(0, (configured, _entry(base, configured, beginning)))
-        problems = [*_broken(shelf), *_contrary(folder, new), *_unfit(source, pack, order, shelf)]
+        problems = [*_untimely(order), *_broken(shelf), *_contrary(folder, new), *_unfit(source, pack, order, shelf)]
         if problems:
             raise PackError(problems)
         for file, entry in new:
@@ -66,9 +71,8 @@ def activate(folder: Path, source: PackFile, order: Order, configured: PackFile 
 
 def _broken(shelf: Shelf) -> list[Problem]:
     """What keeps a line at the end of the log from counting."""
-    found = [problem for problem in shelf.contents.problems if problem.place.startswith(f"{shelf.log}:")]
     remedy = "a line behind it would not count: mend it first"
-    return [Problem(problem.message, place=problem.place, field=problem.field, remedy=remedy) for problem in found]
+    return [Problem(found.message, place=found.place, field=found.field, remedy=remedy) for found in shelf.broken]
 
 
 def _entry(pack: Pack, source: PackFile, order: Order) -> Entry:
@@ -125,6 +129,28 @@ def _put(path: Path, raw: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def first_hour(now: datetime, *, soon: bool) -> datetime:
+    """The hour from which on a pack is to judge if nobody says: the first that ends more than an hour from now.
+
+    Args:
+        soon: the first that may be at all, ``NOTICE_S`` from now.
+    """
+    ahead = now + (timedelta(seconds=NOTICE_S) if soon else timedelta(hours=1))
+    full = ahead.replace(minute=0, second=0, microsecond=0)
+    return full if full == ahead else full + timedelta(hours=1)
+
+
+def _untimely(order: Order) -> Iterator[Problem]:
+    """Hours that decide nothing, and those that are too near."""
+    given = f"{order.from_:%Y-%m-%dT%H:%M:%S%z}"
+    if epoch_s(order.from_) % HOUR_S or order.from_.microsecond:
+        yield Problem(f"{given} is no full hour", field="from", remedy="decisions fall hourly: give the end of an hour")
+    elif order.written is not None and order.from_ < order.written + timedelta(seconds=NOTICE_S):
+        earliest = first_hour(order.written, soon=True)
+        message = f"{given} is past, or too near for every worker to hear of it in time"
+        yield Problem(message, field="from", remedy=f"from {earliest:%Y-%m-%dT%H:%MZ} on, or leave it out")
 
 
 @contextlib.contextmanager

@@ -82,7 +82,7 @@ def read_log(path: Path) -> tuple[list[Line], list[Problem]]:
     except FileNotFoundError:
         return [], []
     except OSError as error:
-        return [], [Problem(f"cannot be read: {error.strerror}", place=str(path), remedy="check its rights")]
+        return [], [Problem(f"cannot be read: {error.strerror}", place=f"{path}:1:1", remedy="check its rights")]
     if len(raw) > LARGEST_BYTES:
         return [], [Problem(f"{len(raw)} bytes", place=f"{path}:1:1", remedy="is this the activation log?")]
     lines: list[Line] = []

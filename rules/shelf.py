@@ -76,6 +76,11 @@ class Shelf:
         return self._configured is None and not self.contents.lines
 
     @property
+    def broken(self) -> list[Problem]:
+        """What is wrong with the log: lines behind it do not count."""
+        return [problem for problem in self.contents.problems if problem.place.startswith(f"{self.log}:")]
+
+    @property
     def base(self) -> Pack:
         """The pack that the stages before the tracker are made for. Raises ``PackError`` when the shelf is empty."""
         if self.empty:

@@ -7,6 +7,7 @@ decided (one key, so that a decision is there wholly or not at all), ``progress`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -41,6 +42,28 @@ _encode_json = msgspec.json.Encoder(order="deterministic").encode
 _decode_memory = msgspec.msgpack.Decoder(_Memory).decode
 _decode_states = msgspec.json.Decoder(dict[str, ProvinceState]).decode
 _decode_progress = msgspec.json.Decoder(_Progress).decode
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an airshed stands: what others may read in the state of its tracker.
+
+    Attributes:
+        decided_s: the latest decided hour, epoch seconds.
+        opened: the open episodes, oldest first.
+    """
+
+    reign: Reign
+    decided_s: int
+    opened: list[str]
+
+
+def standing(code: str, state: Mapping[str, bytes]) -> Standing | None:
+    """How an airshed stands; ``None`` before its first decision."""
+    if _key(code) not in state:
+        return None
+    memory = _decode_memory(state[_key(code)])
+    return Standing(memory.reign, memory.window.end_s, [episode.id for episode in memory.decisions.open])
 
 
 class EpisodeTracker:

@@ -130,11 +130,27 @@ NOTICES = _counter(
     "kind",
     "reason",
 )
-PACK_LOADED = _gauge(
-    "airshed_pack_loaded",
-    "1 when the newest rule pack is in force, 0 when it was refused and the last good one runs.",
-    "0: run `airshed rules check` on the pack and mend the line it names.",
+PACK_IN_FORCE = _gauge(
+    "airshed_pack_in_force",
+    "1 for the rule pack that decides about an airshed, 0 for those it has replaced or that wait for their hour.",
+    "Not the one just activated: an episode is open under its own pack, or the activation came too late; "
+    "`airshed rules status` says which.",
+    "airshed",
     "pack",
+)
+PACK_RELOAD_SUCCESSFUL = _gauge(
+    "airshed_pack_reload_successful",
+    "1 when everything in the folder of rule packs could be used at the latest look, 0 when something was refused; "
+    "whatever was in force stays.",
+    "0: `airshed rules status` names file, line and column of what is refused, and what to do.",
+)
+PACK_RELOAD_REFUSED = _counter(
+    "airshed_pack_reload_refused_total",
+    "Findings in the folder of rule packs, by kind: log (a line of the activation log), pack (a file), late (an "
+    "activation for an hour that was decided already).",
+    "late: the folder reaches a worker later than an hour before it counts, or the worker's disk is slow; activate "
+    "anew for an hour to come. The others: tell the author of the pack.",
+    "kind",
 )
 DELIVERIES = _counter(
     "airshed_deliveries_total",

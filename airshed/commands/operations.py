@@ -21,9 +21,9 @@ from airshed.local import store
 from airshed.local.live import database_of
 from airshed.messaging import import_registries, keys_of
 from airshed.rejections import Kept, kept_locally, kept_on_kafka, replay_locally, replay_on_kafka
+from airshed.reloading import base_of
 from airshed.service import stop_on_signals
 from notifiers.sandbox.server import Sandbox
-from rules.loading import load_pack
 from streams.errors import InputError
 from streams.stations import read_stations
 
@@ -127,7 +127,7 @@ def rejected_replay(
     Example: `airshed rejected replay --reason unknown-station`
     """
     settings = load(config)
-    registry = read_stations(Path(settings.stations), [load_pack(settings.pack).airshed])
+    registry = read_stations(Path(settings.stations), [base_of(settings).airshed])
     path: Path | None = None
     if kafka:
         revived = replay_on_kafka(kafka_settings(settings), registry, reason or ())
@@ -172,7 +172,7 @@ def _import(config: Path, subscribers_file: Path | None = None, facilities_file:
     settings = load(config)
     engine = database_of(settings)
     keys = keys_of(settings, Path(settings.data_dir), settings.web.public_url)
-    reports = import_registries(engine, keys, load_pack(settings.pack), subscribers_file, facilities_file)
+    reports = import_registries(engine, keys, base_of(settings), subscribers_file, facilities_file)
     show_imports(reports)
     if any(report.refused for report in reports.values()):
         raise typer.Exit(1)

@@ -21,13 +21,16 @@ from airshed import replaying
 from airshed.commands.reporting import show_imports
 from airshed.configuration import Configuration, load
 from airshed.messaging import import_registries, keys_of, messaging
+from airshed.reloading import shelf_of
 from airshed.service import listening_socket, serving, url_of
 from airshed.view import event_line
 from notifiers.database import connect, upgrade
 from notifiers.planner import plan
+from rules.activations import LOG_NAME
 from rules.loading import load_pack
 from rules.model import Pack
-from streams.errors import ConfigurationError, InputError
+from rules.shelf import Shelf
+from streams.errors import ConfigurationError, InputError, PackError
 from streams.schemas import EpisodeEvent
 from streams.stations import read_stations
 
@@ -37,7 +40,7 @@ _DATABASE = "airshed.sqlite"
 def replay(
     readings: Annotated[Path, typer.Argument(help="Tidy CSV, CSV.gz or Parquet, or a folder of station files.")],
     stations: Annotated[Path, typer.Option(help="Station registry, CSV.")],
-    rules: Annotated[str, typer.Option(help="Rule pack: a name or a path.")] = "",
+    rules: Annotated[str, typer.Option(help="Rule pack: a name, a path, or a folder with packs over time.")] = "",
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
     subscribers: Annotated[Path | None, typer.Option(help="Residents to address, CSV.")] = None,
     facilities: Annotated[Path | None, typer.Option(help="Plants to address, CSV.")] = None,
@@ -55,18 +58,30 @@ def replay(
         airshed replay observations.csv.gz --stations stations.csv --rules china-2024 --out out
     """
     settings = _settings(config, out)
-    pack = load_pack(rules or settings.pack)
+    shelf = _shelf(rules, settings)
+    pack = shelf.base if shelf else load_pack(rules or settings.pack)
     registry = read_stations(stations, [pack.airshed])
-    fingerprint = replaying.fingerprint(readings, stations, pack)
+    fingerprint = replaying.fingerprint(readings, stations, pack, shelf)
     engine = _database(out, fingerprint, fresh=fresh or not send, keep_safe=send)
     loaded = replaying.load_readings(readings, registry)
-    run = replaying.Replay(engine, pack, registry, loaded, fingerprint, plan=plan, limits=settings.screening)
+    run = replaying.Replay(
+        engine, pack, registry, loaded, fingerprint, plan=plan, limits=settings.screening, shelf=shelf
+    )
     upgrade(engine)
     keys = keys_of(settings, out, settings.web.public_url)
     show_imports(import_registries(engine, keys, pack, subscribers, facilities))
     report = asyncio.run(_play(run, settings, send=send, quiet=json))
     report.files = replaying.export(engine, out)
     _show(report, out, pack, as_json=json)
+
+
+def _shelf(rules: str, settings: Configuration) -> Shelf | None:
+    """Packs over time: in the folder given, or in that of the installation. A broken log refuses the replay."""
+    given = Shelf(Path(rules)) if rules and (Path(rules) / LOG_NAME).is_file() else None
+    shelf = given if rules else shelf_of(settings)
+    if shelf is not None and shelf.broken:
+        raise PackError(shelf.broken)
+    return shelf
 
 
 def _settings(config: Path | None, out: Path) -> Configuration:

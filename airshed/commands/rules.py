@@ -8,11 +8,13 @@ import msgspec
 import typer
 from rich.console import Console
 
+from airshed.commands import shelf
 from rules.loading import load_pack
 from rules.model import Pack
 from streams.errors import PackError
 
 app = typer.Typer(help="Rule packs.", no_args_is_help=True)
+shelf.register(app)
 
 
 @app.callback()

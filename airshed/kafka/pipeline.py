@@ -14,8 +14,10 @@ from airshed.kafka.publication import IndexPublication
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import Decode, Decoded, PlaceOf, StageSpec, decoder_of
 from airshed.pipeline import untimely
+from airshed.reloading import report_reigns
 from rules.engine import RuleEngine
 from rules.model import Pack
+from rules.shelf import Shelf
 from streams import metrics, topics
 from streams.batches import ReadingBatch
 from streams.encoding import to_messages
@@ -41,8 +43,9 @@ def stage_specs(
     mode: Literal["actual", "exercise"],
     provisional: bool = True,
     limits: Limits | None = None,
+    shelf: Shelf | None = None,
 ) -> list[StageSpec]:
-    """The agents of one rule pack, in the order of the pipeline."""
+    """The agents of a rule pack and of those that follow it on the shelf, in the order of the pipeline."""
     airsheds = [pack.airshed]
     limits = limits or Limits()
 
@@ -64,15 +67,21 @@ def stage_specs(
         return ProvinceWatch(airsheds, registry, state, limits.neighbours)
 
     def track(state: State) -> EpisodeTracker:
-        return EpisodeTracker(airsheds, state, pack=pack.reference)
+        tracker = EpisodeTracker(airsheds, state, pack=pack.reference, versions=shelf)
+        report_reigns(tracker, shelf)
+        return tracker
+
+    def count_tracked(stage: Any, said: Sequence[Any]) -> None:
+        count_said(said)
+        report_reigns(stage, shelf)
 
     def judge(state: State) -> RuleEngine:
-        return RuleEngine(pack, state, mode)
+        return RuleEngine(pack, state, mode, packs=shelf.pack if shelf else None)
 
     return [
         _index(settings, pack, registry, limits, provisional=provisional),
         step("provinces", topics.STATIONS, topics.PROVINCES, StationIndex, watch, _count_said),
-        step("episodes", topics.PROVINCES, topics.EPISODES, ProvinceState, track, _count_said),
+        step("episodes", topics.PROVINCES, topics.EPISODES, ProvinceState, track, count_tracked),
         step("rules", topics.EPISODES, topics.NOTICES, EpisodeEvent, judge, _count_notices),
     ]
 

@@ -21,6 +21,7 @@ from airshed.kafka.worker import Worker
 from airshed.local import store
 from airshed.local.live import database_of, database_problem, until
 from airshed.messaging import import_registries, keys_of, log_imports, messaging
+from airshed.reloading import Reloading, base_of, shelf_of
 from airshed.replaying import load_readings
 from airshed.service import Health, health_app, health_routes, listening_socket, serving
 from airshed.sources import Feeds, memory_of
@@ -29,7 +30,6 @@ from notifiers.database import notices, reading
 from notifiers.sandbox.server import AUTH_TOKEN
 from rules.loading import load_pack
 from rules.notices import Notice
-from streams import metrics
 from streams.clock import ManualClock, SystemClock, epoch_s
 from streams.gateway import live, replay
 from streams.schemas import Mark
@@ -98,7 +98,7 @@ def _fed(item: Arrival | Mark) -> Sequence[Fed]:
 
 async def ingest_recorded(settings: Configuration, readings: Path, stop: asyncio.Event) -> Ingested:
     """Hand recorded readings over on event time, then return. Started again after a crash it may simply start over."""
-    pack, registry = load_pack(settings.pack), _registry(settings)
+    pack, registry = base_of(settings), _registry(settings)
     loaded = load_readings(readings, registry)
     detection, gateway = pack.airshed.detection, settings.gateway
     async with Ingest(kafka_settings(settings), registry) as out:
@@ -121,13 +121,19 @@ async def worker(
     settings: Configuration, stop: asyncio.Event, *, name: str | None = None, port: int | None = None
 ) -> None:
     """The stages. Raises whatever made it stop by itself; the process should end with code 1 then."""
-    pack, registry = load_pack(settings.pack), _registry(settings)
-    metrics.PACK_LOADED.labels(pack.reference).set(1)
-    specs = stage_specs(kafka_settings(settings), pack, registry, mode=settings.mode, limits=settings.screening)
-    running = Worker(kafka_settings(settings, name), specs)
+    shelf, registry = shelf_of(settings), _registry(settings)
+    pack = shelf.base if shelf else load_pack(settings.pack)
+    kafka = kafka_settings(settings, name)
+    specs = stage_specs(kafka, pack, registry, mode=settings.mode, limits=settings.screening, shelf=shelf)
+    running = Worker(kafka, specs)
     health = Health({"partitions": lambda: "" if running.ready.is_set() else "no partitions yet, or recovering"})
-    async with _healthy(settings, port, health):
-        await running.run(stop)
+    watching = asyncio.create_task(Reloading(shelf).run(stop)) if shelf else None
+    try:
+        async with _healthy(settings, port, health):
+            await running.run(stop)
+    finally:
+        if watching is not None:
+            watching.cancel()
 
 
 async def dispatch(
@@ -190,9 +196,9 @@ async def console(settings: Configuration, stop: asyncio.Event, *, port: int | N
 
 
 def _registry(settings: Configuration) -> Any:
-    return read_stations(Path(settings.stations), [load_pack(settings.pack).airshed])
+    return read_stations(Path(settings.stations), [base_of(settings).airshed])
 
 
 def _import(engine: sa.Engine, settings: Configuration, keys: Any) -> None:
     subscribers, facilities = (Path(v) if v else None for v in (settings.subscribers, settings.facilities))
-    log_imports(import_registries(engine, keys, load_pack(settings.pack), subscribers, facilities))
+    log_imports(import_registries(engine, keys, base_of(settings), subscribers, facilities))

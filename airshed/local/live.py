@@ -14,13 +14,13 @@ import structlog
 from airshed.configuration import Configuration
 from airshed.local.runtime import LocalRuntime
 from airshed.messaging import import_registries, log_imports, messaging
+from airshed.reloading import Reloading, report_reigns, shelf_of
 from airshed.service import Health, health_routes, listening_socket, serving, stop_on_signals
 from airshed.sources import Feeds, memory_of
 from notifiers.database import connect, reading, upgrade
 from notifiers.planner import plan
 from rules.loading import load_pack
 from rules.model import Pack
-from streams import metrics
 from streams.clock import Clock, SystemClock, epoch_s
 from streams.gateway import live
 from streams.schemas import Mark
@@ -41,10 +41,10 @@ class Live:
         """Load registries and rules. Raises the errors of what cannot be read; nothing has been started then."""
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._pack: Pack = load_pack(settings.pack)
+        self._shelf = shelf_of(settings)
+        self._pack: Pack = self._shelf.base if self._shelf else load_pack(settings.pack)
         self._registry = read_stations(Path(settings.stations), [self._pack.airshed])
         self._latest_mark_s = self._clock.now_s()
-        metrics.PACK_LOADED.labels(self._pack.reference).set(1)
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
         """Serve until ``stop`` is set, or until SIGTERM or SIGINT when none is given."""
@@ -68,6 +68,8 @@ class Live:
             async with asyncio.TaskGroup() as group:
                 group.create_task(notifying.dispatcher.run(stop))
                 group.create_task(self._feed(runtime, feeds, stop))
+                if self._shelf is not None:
+                    group.create_task(Reloading(self._shelf).run(stop))
         _log.info("stopped")
 
     def _recipient_files(self) -> tuple[Path | None, Path | None]:
@@ -88,7 +90,9 @@ class Live:
             extra_states=names,
             provisional=True,
             limits=settings.screening,
+            shelf=self._shelf,
         )
+        report_reigns(runtime.pipeline.episodes, self._shelf)
         return runtime, Feeds(settings.sources, self._registry, runtime.states, self._clock)
 
     async def _feed(self, runtime: LocalRuntime, feeds: Feeds, stop: asyncio.Event) -> None:

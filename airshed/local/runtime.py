@@ -11,6 +11,7 @@ from airshed.local import store
 from airshed.pipeline import Outcome, Pipeline, untimely
 from rules.model import Pack
 from rules.notices import Notice
+from rules.shelf import Shelf
 from streams import metrics
 from streams.batches import ReadingBatch
 from streams.schemas import Mark, Rejected
@@ -42,6 +43,7 @@ class LocalRuntime:
         extra_states: Sequence[str] = (),
         provisional: bool = False,
         limits: Limits | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         store.metadata.create_all(engine)
         self._engine = engine
@@ -50,7 +52,7 @@ class LocalRuntime:
         with engine.connect() as connection:
             self.states = {name: store.StageState(name, connection) for name in (*STAGES, *extra_states)}
         self.pipeline = Pipeline(
-            pack, registry, self.states.__getitem__, mode=mode, provisional=provisional, limits=limits
+            pack, registry, self.states.__getitem__, mode=mode, provisional=provisional, limits=limits, shelf=shelf
         )
 
     def take(
