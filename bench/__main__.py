@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import latency, local, machine, memory, report, restart
+from bench import backtest, latency, local, machine, memory, report, restart
 from bench.contest import ENGINES, REPETITIONS, contest
 from bench.engines_part import part as engines_part
 from bench.report import Part
@@ -30,6 +30,7 @@ def _replay(options: Options) -> Part:
 PARTS: dict[str, Callable[[Options], Part]] = {
     "engines": _engines,
     "replay": _replay,
+    "backtest": lambda options: backtest.part(options.recorded),
     "memory": lambda _options: memory.part(),
     "latency": lambda options: latency.part(options.stations),
     "restart": lambda _options: restart.part(),

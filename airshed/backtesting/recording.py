@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from streams.batches import ReadingBatch
@@ -45,12 +46,21 @@ class Intake:
         self.refused += [f"{item.place}: {item.message}" for item in loaded.rejected[: SHOWN - len(self.refused)]]
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Readings that were read together. ``share``: of the whole, once they are dealt with."""
+
+    place: str
+    share: float
+    batch: ReadingBatch
+
+
 @dataclass
 class Recording:
     """A file or folder of recorded readings.
 
     Attributes:
-        advanced: hears which share of the whole has been read, 0–1.
+        advanced: hears which share of the whole has been handed on and dealt with, 0–1.
     """
 
     path: Path
@@ -64,26 +74,27 @@ class Recording:
         Raises:
             InputError: when nothing can be used, or the pieces of a long recording do not follow each other in time.
         """
-        yield from in_order(self._pieces())
+        for share, batch in in_order(prefetched(self._pieces())):
+            yield batch
+            self.advanced(share)
         if not self.intake.readings:
             first = f": {self.intake.refused[0]}" if self.intake.refused else ""
             remedy = "is --stations its registry?"
             raise InputError(f"no reading in it can be used{first}", place=str(self.path), remedy=remedy)
 
-    def _pieces(self) -> Iterator[tuple[str, ReadingBatch]]:
+    def _pieces(self) -> Iterator[Piece]:
         if not self.path.exists():
             raise InputError("does not exist", place=str(self.path), remedy="give a file or a folder with readings")
         files = [self.path] if self.path.is_file() else sorted(p for p in self.path.rglob("*") if p.is_file())
         sizes = {file: file.stat().st_size for file in files}
         if sum(sizes.values()) <= WHOLE_BYTES:
-            yield str(self.path), self._checked(load_path(self.path, self._reader()), self.path)
+            yield Piece(str(self.path), 1.0, self._checked(load_path(self.path, self._reader()), self.path))
             return
         done = 0
         for file in files:
-            for loaded in self._file(file):
-                yield str(file), self._checked(loaded, file)
             done += sizes[file]
-            self.advanced(done / sum(sizes.values()))
+            for loaded in self._file(file):
+                yield Piece(str(file), done / sum(sizes.values()), self._checked(loaded, file))
 
     def _file(self, file: Path) -> Iterable[Loaded]:
         if _is_parquet(file):
@@ -102,36 +113,48 @@ class Recording:
         return batch
 
 
-def in_order(pieces: Iterable[tuple[str, ReadingBatch]]) -> Iterator[ReadingBatch]:
-    """Pieces that may overlap the one before them, as pieces that do not. Holds two of them at a time.
+def prefetched(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Read a piece ahead in another thread: decoding leaves the interpreter alone most of the time."""
+    with ThreadPoolExecutor(1, "recording") as reader:
+        waiting = reader.submit(next, pieces, None)
+        while (piece := waiting.result()) is not None:
+            waiting = reader.submit(next, pieces, None)
+            yield piece
+
+
+def in_order(pieces: Iterable[Piece]) -> Iterator[tuple[float, ReadingBatch]]:
+    """Pieces that may overlap the one before them, as (share, readings) that do not. Holds two of them at a time.
 
     Raises:
         InputError: for a piece that begins before readings that were handed on already.
     """
-    held: ReadingBatch | None = None
+    held: Piece | None = None
     passed_s: int | None = None
-    for place, piece in pieces:
-        if not len(piece):
+    for piece in pieces:
+        if not len(piece.batch):
             continue
-        first_s = int(piece.time_s.min())
+        first_s = int(piece.batch.time_s.min())
         if passed_s is not None and first_s <= passed_s:
-            raise InputError(
-                f"begins at {utc(first_s):%Y-%m-%dT%H:%MZ}, but readings up to {utc(passed_s):%Y-%m-%dT%H:%MZ} came "
-                "before it",
-                place=place,
-                remedy="a long recording is read piece by piece: sort its rows by time, and name files so that their "
-                "names sort by time (2025-01.parquet, 2025-02.parquet …)",
-            )
-        if held is None:
-            held = piece
-            continue
-        early = held.time_s < first_s
-        if early.any():
-            passed_s = int(held.time_s[early].max())
-            yield held if early.all() else held.take(early)
-        held = piece if early.all() else concatenate([held.take(~early), piece])
+            raise _out_of_order(piece.place, first_s, passed_s)
+        if held is not None:
+            early = held.batch.time_s < first_s
+            if early.any():
+                passed_s = int(held.batch.time_s[early].max())
+                yield held.share, held.batch.take(early)
+            late = held.batch.take(~early)
+            piece = replace(piece, batch=concatenate([late, piece.batch]) if len(late) else piece.batch)
+        held = piece
     if held is not None:
-        yield held
+        yield held.share, held.batch
+
+
+def _out_of_order(place: str, first_s: int, passed_s: int) -> InputError:
+    return InputError(
+        f"begins at {utc(first_s):%Y-%m-%dT%H:%MZ}, but readings up to {utc(passed_s):%Y-%m-%dT%H:%MZ} came before it",
+        place=place,
+        remedy="a long recording is read piece by piece: sort its rows by time, and name files so that their names "
+        "sort by time (2025-01.parquet, 2025-02.parquet …)",
+    )
 
 
 def _is_parquet(file: Path) -> bool:

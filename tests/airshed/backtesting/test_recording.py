@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from airshed.backtesting import recording
-from airshed.backtesting.recording import Recording, in_order
+from airshed.backtesting.recording import Piece, Recording, in_order
 from streams.batches import ReadingBatch
 from streams.errors import InputError
 from tests.streams.samples import batch, registry
@@ -27,7 +27,8 @@ def hours_of(batches: list[ReadingBatch]) -> list[list[int]]:
 
 
 def ordered(*pieces: ReadingBatch) -> list[list[int]]:
-    return hours_of(list(in_order((f"piece {n}", piece) for n, piece in enumerate(pieces))))
+    numbered = (Piece(f"piece {n}", n / len(pieces), piece) for n, piece in enumerate(pieces))
+    return hours_of([piece for _, piece in in_order(numbered)])
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,7 @@ def test_every_layout_gives_every_reading(
     assert np.concatenate([piece.value for piece in batches]).tolist() == [float(hour) for hour in range(40)]
     assert source.intake.readings == 40
     if not whole_bytes:
+        assert shares == sorted(shares)
         assert shares[-1] == 1.0
         assert len(batches) == {"one csv": 1, "one parquet": 6, "a folder": 4}[layout]
 
