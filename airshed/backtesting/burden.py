@@ -137,7 +137,7 @@ def _received(told: Sequence[Told], group: Group) -> Iterator[Told]:
     province, lowest = group
     warned_in: set[str] = set()
     for notice in told:
-        if notice.recipients != "residents" or province not in notice.provinces:
+        if notice.lapsed or notice.recipients != "residents" or province not in notice.provinces:
             continue
         is_warning = notice.kind in WARNINGS
         if is_warning and notice.level < lowest:
@@ -178,7 +178,7 @@ def _curtailment(told: Sequence[Told], code: str, season: Season) -> tuple[float
     """Days from each request to its release in a province, and whether the last was never released."""
     days, since = 0.0, 0
     for notice in told:
-        if notice.recipients != "facilities" or code not in notice.provinces:
+        if notice.lapsed or notice.recipients != "facilities" or code not in notice.provinces:
             continue
         if notice.kind == "request" and not since:
             since = notice.sent_s

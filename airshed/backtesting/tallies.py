@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from airshed.backtesting.grid import Grid
 from airshed.backtesting.lives import Lives
+from airshed.backtesting.quiet import goes_out_s
 from airshed.pipeline import Outcome
 from rules.model import Pack
 from rules.notices import Notice, NoticeKind, Recipients
@@ -22,7 +24,9 @@ class Told:
     """A notice, as a back-test keeps it.
 
     Attributes:
-        time_s: the hour of the decision; ``sent_s``: when its messages could go out, the lateness later.
+        time_s: the hour of the decision.
+        sent_s: when its messages could go out: the lateness later, after quiet hours.
+        lapsed: by then they are of no use any more, and nobody gets them.
         told_in: see :class:`rules.notices.Audience`.
     """
 
@@ -37,6 +41,7 @@ class Told:
     episode: str
     time_s: int
     sent_s: int
+    lapsed: bool
     reason: str
 
 
@@ -56,6 +61,7 @@ class Tally:
         self.index = Grid(len(self.codes), np.int16(-1))
         self.lives = Lives()
         self.told: list[Told] = []
+        self._zone = ZoneInfo(pack.airshed.zone)
         self._columns = {code: number for number, code in enumerate(self.codes)}
 
     def add(self, outcome: Outcome) -> None:
@@ -69,6 +75,8 @@ class Tally:
 
     def _told(self, notice: Notice) -> Told:
         time_s = epoch_s(notice.time)
+        decided_s = time_s + self.pack.airshed.detection.lateness_s
+        sent_s = goes_out_s(decided_s, notice.quiet_hours, self._zone)
         return Told(
             id=notice.id,
             kind=notice.kind,
@@ -80,6 +88,7 @@ class Tally:
             level_name=notice.level_name,
             episode=notice.episode,
             time_s=time_s,
-            sent_s=time_s + self.pack.airshed.detection.lateness_s,
+            sent_s=sent_s,
+            lapsed=sent_s > epoch_s(notice.valid_until),
             reason=notice.reason,
         )

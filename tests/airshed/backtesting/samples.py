@@ -24,6 +24,7 @@ def told(
     episode: str = "E",
     rule: str = "",
     lateness_s: int = 600,
+    lapsed: bool = False,
 ) -> Told:
     """A notice; ``provinces`` separated by spaces."""
     time_s = START_S + hour * HOUR_S
@@ -39,6 +40,7 @@ def told(
         episode=episode,
         time_s=time_s,
         sent_s=time_s + lateness_s,
+        lapsed=lapsed,
         reason="made by hand",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from airshed.backtesting.burden import Burden, Distribution, Season, burden
 from airshed.backtesting.lives import Lives
 from airshed.backtesting.people import People, people_of
+from airshed.backtesting.quiet import goes_out_s
 from airshed.backtesting.tallies import Tally, Told
 from airshed.pipeline import Outcome
 from notifiers.database import connect, ledger, upgrade
@@ -58,6 +60,41 @@ def test_residents_weigh_by_their_number() -> None:
 )
 def test_wake_ups_are_by_the_local_hour_in_which_messages_go_out(hour: int, night: bool) -> None:
     assert measured([told(hour)]).wake_ups_most == int(night)
+
+
+@pytest.mark.parametrize(
+    ("decided", "quiet_hours", "out"),
+    [
+        ("21:59", "22:00-06:00", "21:59"),
+        ("22:00", "22:00-06:00", "30:00"),
+        ("23:10", "22:00-06:00", "30:00"),
+        ("24:10", "22:00-06:00", "30:00"),
+        ("29:59", "22:00-06:00", "30:00"),
+        ("30:00", "22:00-06:00", "30:00"),
+        ("12:30", "12:00-14:00", "14:00"),
+        ("23:10", "", "23:10"),
+    ],
+)
+def test_messages_wait_for_the_end_of_quiet_hours(decided: str, quiet_hours: str, out: str) -> None:
+    def moment(text: str) -> int:
+        hours, minutes = text.split(":")
+        return START_S + int(hours) * 3600 + int(minutes) * 60
+
+    assert goes_out_s(moment(decided), quiet_hours, ZONE) == moment(out)
+
+
+def test_what_has_lapsed_when_quiet_hours_end_reaches_nobody() -> None:
+    noon, night = notice(), notice(hours=5, quiet_hours="22:00-06:00")  # 18:00 and 23:00, of use for 12 hours
+    brief = notice(hours=5, quiet_hours="22:00-06:00", valid_until=night.time + timedelta(hours=3))
+    tally = Tally(load_pack("vietnam-2026"))
+    tally.add(Outcome(notices=[noon, night, brief]))
+    assert [(told.sent_s - told.time_s, told.lapsed) for told in tally.told] == [
+        (600, False),
+        (7 * 3600, False),
+        (7 * 3600, True),
+    ]
+    assert measured([told(0), told(1, lapsed=True)]).per_month.most == 1
+    assert measured([told(0, "request", recipients="facilities", lapsed=True)]).plant_days == 0
 
 
 def test_plant_days_run_from_the_request_to_the_release() -> None:
