@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from airshed.pipeline import Outcome, Pipeline, untimely
 from rules.model import Pack
+from rules.shelf import Shelf
 from streams.batches import ReadingBatch
 from streams.gateway import replay_chunks
 from streams.schemas import Mark, Rejected
@@ -43,6 +44,7 @@ def play(
     *,
     limits: Limits | None = None,
     state: Callable[[str], State] | None = None,
+    shelf: Shelf | None = None,
 ) -> Iterator[Step]:
     """Play recorded readings on event time, as an exercise, one step at a time.
 
@@ -53,8 +55,9 @@ def play(
             overlaps a piece before it counts as late, as it would live. ``[batch]`` for a recording held whole.
         limits: of screening; by default those of the code.
         state: state of a stage by its name; by default a new dictionary each.
+        shelf: packs over time, of which ``pack`` is the base; ``None``: ``pack`` always.
     """
-    pipeline = Pipeline(pack, registry, state or (lambda stage: {}), mode="exercise", limits=limits)
+    pipeline = Pipeline(pack, registry, state or (lambda stage: {}), mode="exercise", limits=limits, shelf=shelf)
     detection = pack.airshed.detection
     readings, whole, rejected = 0, Outcome(), list[Rejected]()
     for item in replay_chunks(chunks, step_s=detection.step_s, lateness_s=detection.lateness_s):

@@ -1,4 +1,4 @@
-"""Event-time replay of recorded readings through the identical stages, as fast as the machine allows."""
+"""A replay that sends: durable like the live runtime, so that a process killed half way says nothing twice."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import sqlalchemy as sa
 
 from airshed.local import exports, store
 from airshed.local.runtime import LocalRuntime, Plan
+from airshed.recordings import Report
+from airshed.result_rows import write_lines
 from notifiers.database import reading
 from notifiers.reports import deliveries
 from rules.model import Pack
 from rules.shelf import Shelf
 from streams.batches import ReadingBatch
-from streams.clock import ManualClock, SystemClock, epoch_s
-from streams.errors import InputError
-from streams.gateway import refuse_ahead, replay
+from streams.clock import ManualClock, epoch_s
+from streams.gateway import replay
 from streams.schemas import Mark, Rejected
 from streams.screening import Limits
 from streams.sources.arrivals import Loaded
-from streams.sources.files import FileReader, load_path
 from streams.stations import StationRegistry
 
 _RUN = "replay"
@@ -37,19 +37,6 @@ class Sender(Protocol):
     async def drain(self) -> dict[str, int]:
         """Send what is due; returns when nothing is left, or says what is."""
         ...
-
-
-@dataclass
-class Report:
-    """What a replay did."""
-
-    readings: int
-    rejected: int
-    unused: int
-    resumed_at: int
-    seconds: float = 0.0
-    events: dict[str, int] = field(default_factory=dict)
-    files: dict[str, int] = field(default_factory=dict)
 
 
 def fingerprint(readings: Path, stations: Path, pack: Pack, shelf: Shelf | None = None) -> str:
@@ -143,20 +130,6 @@ class Replay:
             store.write_progress(connection, _RUN, store.Progress(self.fingerprint, position, finished=True))
 
 
-def load_readings(path: Path, registry: StationRegistry) -> Loaded:
-    """Read a file or folder of recorded readings; those that end in the future are refused.
-
-    Raises:
-        InputError: when there is nothing that can be replayed.
-    """
-    loaded = load_path(path, FileReader(registry=registry, source=path.name))
-    batch, ahead = refuse_ahead(loaded.batch, registry, SystemClock().now_s(), place=str(path), source=path.name)
-    if not len(batch):
-        first = f": {loaded.rejected[0].message}" if loaded.rejected else ""
-        raise InputError(f"no reading in it can be used{first}", place=str(path), remedy="is --stations its registry?")
-    return Loaded(batch, loaded.rejected + ahead, loaded.unused, loaded.notes)
-
-
 def interrupted_run(engine: sa.Engine) -> store.Progress | None:
     """Progress of the replay that an earlier process left in this database."""
     store.metadata.create_all(engine)
@@ -169,5 +142,5 @@ def export(engine: sa.Engine, out: Path) -> dict[str, int]:
     files = exports.write_log(engine, out)
     with reading(engine) as connection:
         lines = (msgspec.json.encode(delivery) for delivery in deliveries(connection))
-        files["deliveries.jsonl"] = exports.write_lines(lines, out / "deliveries.jsonl")
+        files["deliveries.jsonl"] = write_lines(lines, out / "deliveries.jsonl")
     return files

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from airshed.replaying import load_readings
+from airshed.recordings import load_readings
 from bench import machine
 from bench.engines.airshed_worker import PACK
 from bench.machine import Cores, pinned

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
-import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
-import sqlalchemy as sa
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from airshed import replaying
-from airshed.commands.reporting import show_imports
+from airshed import dry
+from airshed.collector import calm
 from airshed.configuration import Configuration, load
-from airshed.messaging import import_registries, keys_of, messaging
+from airshed.dry_replay import Ledger, replay_dry
+from airshed.recordings import Recipients, Report, load_readings
 from airshed.reloading import shelf_of
-from airshed.service import listening_socket, serving, url_of
-from airshed.view import event_line
-from notifiers.database import connect, upgrade
-from notifiers.planner import plan
 from rules.activations import LOG_NAME
 from rules.loading import load_pack
 from rules.model import Pack
 from rules.shelf import Shelf
-from streams.errors import ConfigurationError, InputError, PackError
+from streams.errors import PackError
 from streams.schemas import EpisodeEvent
 from streams.stations import read_stations
 
-_DATABASE = "airshed.sqlite"
+DATABASE = "airshed.sqlite"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be replayed, by which rules, for whom, and where the results go.
+
+    Attributes:
+        shelf: packs over time, of which ``pack`` is the base; ``None``: ``pack`` always.
+    """
+
+    readings: Path
+    stations: Path
+    out: Path
+    pack: Pack
+    shelf: Shelf | None
+    recipients: Recipients
+    settings: Configuration
 
 
 def replay(
@@ -51,7 +62,8 @@ def replay(
 ) -> None:
     """Replay recorded readings on event time: index, provinces, episodes, notices and deliveries as files.
 
-    Sends nothing unless `--send` is given, and then only to the sandbox. A replay that was interrupted carries on.
+    Sends nothing unless `--send` is given, and then only to the sandbox. Interrupted, a replay that sends carries on
+    when it is started again; one that does not starts over, and leaves the files of the one before until it is done.
 
     Example:
 
@@ -60,18 +72,15 @@ def replay(
     settings = _settings(config, out)
     shelf = _shelf(rules, settings)
     pack = shelf.base if shelf else load_pack(rules or settings.pack)
-    registry = read_stations(stations, [pack.airshed])
-    fingerprint = replaying.fingerprint(readings, stations, pack, shelf)
-    engine = _database(out, fingerprint, fresh=fresh or not send, keep_safe=send)
-    loaded = replaying.load_readings(readings, registry)
-    run = replaying.Replay(
-        engine, pack, registry, loaded, fingerprint, plan=plan, limits=settings.screening, shelf=shelf
-    )
-    upgrade(engine)
-    keys = keys_of(settings, out, settings.web.public_url)
-    show_imports(import_registries(engine, keys, pack, subscribers, facilities))
-    report = asyncio.run(_play(run, settings, send=send, quiet=json))
-    report.files = replaying.export(engine, out)
+    task = Task(readings, stations, out, pack, shelf, Recipients(subscribers, facilities), settings)
+    if fresh:
+        forget(out)
+    if send:
+        from airshed.commands.replay_sending import replay_sending  # services, which a dry replay need not wait for
+
+        report = replay_sending(task, partial(_progress, quiet=json))
+    else:
+        report = _dry(task, quiet=json)
     _show(report, out, pack, as_json=json)
 
 
@@ -94,63 +103,53 @@ def _settings(config: Path | None, out: Path) -> Configuration:
     return msgspec.structs.replace(given, mode="exercise", data_dir=str(out), secret_key=None, sms=sms)
 
 
-async def _play(run: replaying.Replay, settings: Configuration, *, send: bool, quiet: bool) -> replaying.Report:
-    if not send:
-        return await _with_progress(run, quiet=quiet)
-    listener = _same_listener(Path(settings.data_dir) / "web-port")
-    async with (
-        messaging(run.engine, settings, run.clock, public_url=url_of(listener), worker="replay") as notifying,
-        serving(notifying.app, listener),
-    ):
-        run.sender = notifying.dispatcher
-        return await _with_progress(run, quiet=quiet)
+def _dry(task: Task, *, quiet: bool) -> Report:
+    registry = read_stations(task.stations, [task.pack.airshed])
+    loaded = load_readings(task.readings, registry)
+    calm()
+    with _ledger(task) as ledger, _progress(len(loaded.batch), quiet=quiet) as advanced:
+        steps = dry.play([loaded.batch], task.pack, registry, limits=task.settings.screening, shelf=task.shelf)
+        return replay_dry(loaded, steps, task.out, ledger=ledger, advanced=advanced)
 
 
-def _database(out: Path, fingerprint: str, *, fresh: bool, keep_safe: bool) -> sa.Engine:
-    """The database in the folder; an unfinished run of the same input is kept, anything else must be asked for."""
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / _DATABASE
-    if fresh:
-        _forget(out)
-    engine = connect(f"sqlite:///{path}")
-    if not keep_safe:
-        # Nothing leaves the machine in a dry replay: after a crash it is simply run again.
-        sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
-    before = replaying.interrupted_run(engine)
-    if before is not None and before.fingerprint != fingerprint:
-        raise InputError(
-            "holds the replay of other readings, stations or rules, and its messages were sent",
-            place=str(out),
-            remedy="give another --out, or --fresh to forget it",
-        )
-    return engine
+@contextlib.contextmanager
+def _ledger(task: Task) -> Iterator[Ledger | None]:
+    if task.recipients.subscribers is None and task.recipients.facilities is None:
+        yield None
+        return
+    from airshed.commands.reporting import show_imports  # a database, where somebody is to be addressed
+    from airshed.planned import planning
+
+    with planning(task.settings, task.pack, task.recipients, task.out) as planned:
+        show_imports(planned.imports)
+        yield planned
 
 
-def _forget(out: Path) -> None:
-    for path in (out / "web-port", *out.glob(f"{_DATABASE}*"), *out.glob("*.jsonl"), *out.glob("*.csv")):
+@contextlib.contextmanager
+def _progress(readings: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} readings"))
+    console = Console(stderr=True)
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("replay", total=readings)
+        yield lambda rows: bar.advance(task, rows)
+
+
+def forget(out: Path) -> None:
+    """Remove what a replay left in a folder."""
+    for path in (out / "web-port", *out.glob(f"{DATABASE}*"), *out.glob("*.jsonl"), *out.glob("*.csv")):
         path.unlink(missing_ok=True)
     shutil.rmtree(out / "sandbox", ignore_errors=True)
 
 
-def _same_listener(memory: Path) -> socket.socket:
-    """A port for the pages, the same as before an interruption: links in messages that went out must stay the same."""
-    if memory.exists():
-        with contextlib.suppress(ConfigurationError):
-            return listening_socket("127.0.0.1", int(memory.read_text(encoding="ascii")))
-    listener = listening_socket("127.0.0.1", 0)
-    memory.write_text(str(listener.getsockname()[1]), encoding="ascii")
-    return listener
+def _show(report: Report, out: Path, pack: Pack, *, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
 
+    from airshed.view import event_line
 
-async def _with_progress(run: replaying.Replay, *, quiet: bool) -> replaying.Report:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} readings"))
-    console = Console(stderr=True)
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("replay", total=len(run.loaded.batch))
-        return await run.play(lambda rows: bar.advance(task, rows))
-
-
-def _show(report: replaying.Report, out: Path, pack: Pack, *, as_json: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
         console.print_json(msgspec.json.encode(report).decode())

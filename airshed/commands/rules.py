@@ -8,13 +8,31 @@ import msgspec
 import typer
 from rich.console import Console
 
-from airshed.commands import shelf
+from airshed.lazy import MARKUP, Lazy, lazy_group
 from rules.loading import load_pack
 from rules.model import Pack
 from streams.errors import PackError
 
-app = typer.Typer(help="Rule packs.", no_args_is_help=True)
-shelf.register(app)
+_SHELF = "airshed.commands.shelf"
+
+COMMANDS = {
+    "check": Lazy(
+        "airshed.commands.rules:check", "Validate a rule pack; every problem with file, line, column and remedy."
+    ),
+    "activate": Lazy(
+        f"{_SHELF}:activate_pack", "Check a pack whole, put it on the shelf, and say from which hour on it judges."
+    ),
+    "move": Lazy(
+        f"{_SHELF}:move",
+        "Let an open episode go on under another pack, from an hour on. With several open, each has to be moved.",
+    ),
+    "status": Lazy(
+        f"{_SHELF}:status",
+        "Which pack is in force and since when, what comes next, and what is refused, with file, line and column.",
+    ),
+}
+
+app = typer.Typer(help="Rule packs.", no_args_is_help=True, cls=lazy_group(COMMANDS), rich_markup_mode=MARKUP)
 
 
 @app.callback()
@@ -22,7 +40,6 @@ def _group() -> None:
     """Rule packs: check one before it is switched on."""
 
 
-@app.command("check")
 def check(
     pack: Annotated[str, typer.Argument(help="Name of a packaged pack, or path of a YAML file.")],
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,

@@ -36,13 +36,6 @@ _DEFAULT = Path("airshed.toml")
 _TIME = "%a %d %b %Y %H:%M"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the group."""
-    app.command("activate")(activate_pack)
-    app.command("move")(move)
-    app.command("status")(status)
-
-
 def activate_pack(
     pack: PackName,
     from_: From = "",

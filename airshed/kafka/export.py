@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import encode, mark_in
-from airshed.local.exports import write_index, write_lines, write_provinces
+from airshed.result_rows import write_index, write_lines, write_provinces
 from notifiers.deliveries import Delivery
 from rules.notices import ActualNotice, ExerciseNotice
 from streams import topics

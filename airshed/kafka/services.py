@@ -21,8 +21,8 @@ from airshed.kafka.worker import Worker
 from airshed.local import store
 from airshed.local.live import database_of, database_problem, until
 from airshed.messaging import import_registries, keys_of, log_imports, messaging
+from airshed.recordings import load_readings
 from airshed.reloading import Reloading, base_of, shelf_of
-from airshed.replaying import load_readings
 from airshed.service import Health, health_app, health_routes, listening_socket, serving
 from airshed.sources import Feeds, memory_of
 from console.app import ConsoleSettings, create_app

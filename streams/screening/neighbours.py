@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from streams.screening.limits import NeighbourLimits
 from streams.stations import Station
@@ -33,7 +32,9 @@ class Neighbours:
         lat, lon = (np.radians([getattr(station, name) for station in stations]) for name in ("lat", "lon"))
         near = _distance_km(lat, lon) <= limits.radius_km
         np.fill_diagonal(near, val=False)
-        self._near = csr_matrix(near.astype(np.int64))
+        # The neighbours of all stations behind each other, and where those of each begin and end.
+        self._near = np.nonzero(near)[1]
+        self._ends = np.cumsum(near.sum(axis=1))
 
     def lonely(self, index: Mapping[str, int]) -> dict[str, int]:
         """Side of each lonely station of an hour: 1 above its neighbours, -1 below. ``index``: whole, by station."""
@@ -41,9 +42,19 @@ class Neighbours:
         for code, number in index.items():
             row = self._row[code]
             value[row], present[row] = number, 1
-        count, total, squares = self._near @ present, self._near @ value, self._near @ (value * value)
+        count, total, squares = self._around(present), self._around(value), self._around(value * value)
         sides = self._sides(value, present, count, total, squares)
         return {self._codes[row]: int(sides[row]) for row in np.flatnonzero(sides).tolist()}
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of neighbours, each counted from both sides."""
+        return len(self._near)
+
+    def _around(self, value: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sum over the neighbours of each station; whole numbers, so that running sums lose nothing."""
+        running = np.concatenate(([0], np.cumsum(value[self._near])))
+        return np.diff(running[np.concatenate(([0], self._ends))])
 
     def _sides(
         self,

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-
-import structlog
+from typing import Any
 
 from streams.clock import Clock, utc
 from streams.metrics import SOURCE_SILENT
 from streams.sources.arrivals import Arrival, Source
-
-_log = structlog.get_logger(__name__)
 
 SILENT_AFTER_S = 3600.0
 """Stations send every five minutes, networks every hour: after an hour without a reading something is wrong."""
@@ -66,7 +63,7 @@ class Listened:
             return
         now_s = self._clock.now_s()
         if self._silent:
-            _log.info("source speaks again", source=self.name, silent_s=round(now_s - self._heard_s))
+            _log().info("source speaks again", source=self.name, silent_s=round(now_s - self._heard_s))
         self._heard_s, self._silent = now_s, False
         SOURCE_SILENT.labels(self.name).set(0)
 
@@ -76,10 +73,16 @@ class Listened:
             return
         self._silent = True
         SOURCE_SILENT.labels(self.name).set(1)
-        _log.warning(
+        _log().warning(
             "source silent",
             source=self.name,
             since=utc(self._heard_s).isoformat(timespec="seconds"),
             silent_s=round(silent_s),
             remedy="call the agency that runs it; its provinces become unknown",
         )
+
+
+def _log() -> Any:
+    import structlog  # a quarter of the start of a command that only wants to know the constant
+
+    return structlog.get_logger(__name__)

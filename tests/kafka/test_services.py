@@ -17,7 +17,7 @@ from airshed.kafka.export import read_topic
 from airshed.kafka.ingest import Ingest
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import mark_in
-from airshed.replaying import load_readings
+from airshed.recordings import load_readings
 from rules.loading import load_pack
 from streams.batches import ReadingBatch
 from streams.gateway import replay

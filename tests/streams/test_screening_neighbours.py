@@ -154,7 +154,7 @@ def test_every_limit_counts(limits: NeighbourLimits, lonely: dict[str, int]) -> 
 def test_distances_are_those_of_the_globe() -> None:
     # Hà Nội (21.0285, 105.8542) to Hải Phòng (20.8449, 106.6881): 88.9 km
     pair = [at("S0", 21.0285, 105.8542), at("S1", 20.8449, 106.6881)]
-    near = [Neighbours(pair, NeighbourLimits(radius_km=km, num_min=2))._near.nnz for km in (88, 90)]
+    near = [Neighbours(pair, NeighbourLimits(radius_km=km, num_min=2)).pairs for km in (88, 90)]
     assert near == [0, 2]
 
 
