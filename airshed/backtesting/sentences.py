@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from airshed.backtesting.findings import EpisodeRow, Findings, PackFindings
+from airshed.backtesting.comparison import Difference
+from airshed.backtesting.findings import EpisodeRow, Findings, NoticeRow, PackFindings
 from airshed.backtesting.measures import Measures
 
 _MOST_NAMED = 3
@@ -59,6 +60,39 @@ def _of_pack(pack: PackFindings, found: Findings, zone: ZoneInfo) -> Iterator[st
         yield f"{pack.pack} recognises {counted(len(rows), 'episode')}: {named}{more}."
         yield _burden(pack)
     yield _verification(pack, found)
+
+
+def changes(found: Findings) -> Iterator[str]:
+    """The notices that differ between two packs, one line each, for terminals."""
+    if found.comparison is None:
+        return
+    zone = ZoneInfo(found.zone)
+    new, old = ({notice.id: notice for notice in pack.notices} for pack in found.packs)
+    for item in found.comparison.differences:
+        one, other = new.get(item.new or ""), old.get(item.old or "")
+        shown = one or other
+        assert shown is not None
+        names = ", ".join(found.provinces.get(code, code) for code in shown.provinces)
+        yield (
+            f"{shown.time.astimezone(zone):%d %b %H:%M}  {shown.kind} to {shown.recipients} of {names}: "
+            + "; ".join(_change(item, one, other, found))
+        )
+
+
+def _change(item: Difference, one: NoticeRow | None, other: NoticeRow | None, found: Findings) -> Iterator[str]:
+    """What is different about one notice."""
+    if one is None or other is None:
+        yield f"only under {found.packs[0].pack if other is None else found.packs[1].pack}"
+        return
+    if "time" in item.what:
+        yield f"{abs(item.hours)} h {'later' if item.hours > 0 else 'earlier'}"
+    if "level" in item.what:
+        yield f"level {one.level_name} instead of {other.level_name}"
+    for word, codes in (("also", item.joined), ("without", item.left)):
+        if codes:
+            yield f"{word} {', '.join(found.provinces.get(code, code) for code in codes)}"
+    if "rule" in item.what:
+        yield f"by rule {one.rule} instead of {other.rule}"
 
 
 def _episode(row: EpisodeRow, found: Findings, zone: ZoneInfo) -> str:

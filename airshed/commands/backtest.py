@@ -19,6 +19,9 @@ from airshed.backtesting.running import Played, Trial, play, trial
 from rules.loading import load_pack
 from streams.errors import InputError
 
+SHOWN = 20
+"""Notices that differ, in a terminal."""
+
 
 def backtest(
     readings: Annotated[Path, typer.Argument(help="Recorded readings: a file, or a folder in order of time.")],
@@ -92,3 +95,12 @@ def _show(found: Findings, *, as_json: bool) -> None:
         return
     for sentence in sentences.summary(found):
         console.print(sentence)
+    lines = list(sentences.changes(found))
+    if lines:
+        console.print("Notice by notice:")
+    for line in lines[:SHOWN]:
+        console.print(f"  {line}")
+    if len(lines) > SHOWN:
+        console.print(f"  … and {len(lines) - SHOWN} more; --report shows them all")
+    for refused in found.refused:
+        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(f"not used: {refused}")

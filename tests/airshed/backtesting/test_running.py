@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 import airshed.backtesting
 from airshed import dry
@@ -18,7 +20,8 @@ from airshed.backtesting.people import people_of
 from airshed.backtesting.recording import Recording
 from airshed.backtesting.reference import reference_of
 from airshed.backtesting.running import Played, play, trial
-from airshed.backtesting.sentences import summary
+from airshed.backtesting.sentences import changes, summary
+from airshed.cli import app
 from airshed.pipeline import Outcome
 from rules.loading import load_pack
 from rules.model import Pack
@@ -138,6 +141,27 @@ def test_clean_air_has_no_event_and_no_zero(folder: Path) -> None:
 def test_the_findings_can_be_read_by_a_machine(folder: Path) -> None:
     result = found(folder, stricter(121), PACK)
     assert msgspec.json.decode(msgspec.json.encode(result), type=Findings) == result
+
+
+def test_differences_in_words(folder: Path) -> None:
+    result = found(folder, stricter(121), PACK)
+    assert result.comparison is not None
+    lines = list(changes(result))
+    assert len(lines) == len(result.comparison.differences)
+    assert re.fullmatch(r"1\d Jan \d\d:\d\d  advisory to residents of Hà Nội, Bắc Ninh, Hưng Yên: .+", lines[0])
+    assert list(changes(found(folder, PACK))) == []
+
+
+def test_the_command_prints_what_it_found(folder: Path) -> None:
+    arguments = ["backtest", str(folder / "readings.parquet"), "--stations", str(folder / "stations.csv")]
+    shown = CliRunner().invoke(app, [*arguments, "--rules", "vietnam-2026", "--report", str(folder / "r.html")])
+    assert shown.exit_code == 0, shown.output
+    assert "vietnam-2026@" in shown.stdout
+    assert "<title>Back-test of vietnam-2026@" in (folder / "r.html").read_text(encoding="utf-8")
+    json = CliRunner().invoke(app, [*arguments, "--rules", "vietnam-2026", "--against", "vietnam-2026", "--json"])
+    result = msgspec.json.decode(json.stdout, type=Findings)
+    assert result.packs[0].pack.endswith("(vietnam-2026)")
+    assert sorted(path.name for path in folder.iterdir()) == ["r.html", "readings.parquet", "stations.csv"]
 
 
 def test_a_registry_of_another_region_is_refused(folder: Path) -> None:
