@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 from rules.conditions import flaws
 from rules.documents import Document, Path
+from rules.legal import legal_problems
 from rules.levels import level_problems
 from rules.model import Pack, Rule
 from rules.stages import stage_problems
@@ -20,9 +21,6 @@ STANDARDS = ("vn_aqi", "us_aqi", "us_aqi_2012", "cn_aqi", "cn_aqi_2012", "in_naq
 ASKING = ("request", "instruction", "order-draft")
 """Kinds of notice that ask for measures, and so must name some."""
 
-FROM_THE_LAW = ("order-draft", "bulletin")
-"""All that the legal track may lead to: what the law defines is declared by people with the power to do so."""
-
 
 def problems_of(document: Document, pack: Pack) -> list[Problem]:
     """Everything that does not hold in a pack whose values have the right types."""
@@ -30,6 +28,7 @@ def problems_of(document: Document, pack: Pack) -> list[Problem]:
         *_provinces(document, pack.airshed),
         *level_problems(document, pack.airshed),
         *_detection(document, pack.airshed),
+        *legal_problems(document, pack),
         *_languages(document, pack),
         *_rules(document, pack),
         *stage_problems(document, pack),
@@ -113,9 +112,6 @@ def _rule(document: Document, path: Path, rule: Rule, airshed: Airshed) -> Itera
         yield document.problem(
             path, f"a notice of kind {rule.notice} asks for nothing", "list the measures under actions"
         )
-    if rule.track == "legal" and rule.notice not in FROM_THE_LAW:
-        remedy = f"write {' or '.join(FROM_THE_LAW)}; warnings and requests belong to the operational track"
-        yield document.problem((*path, "notice"), f"the legal track makes no {rule.notice}", remedy)
     if rule.notice == "all-clear" and rule.audience.provinces == "joined":
         remedy = "use left, episode or episode-and-neighbours"
         yield document.problem((*path, "audience", "provinces"), "those who joined were not warned before", remedy)

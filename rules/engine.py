@@ -270,7 +270,7 @@ class RuleEngine:
             onset=event.onset,
             level=event.level,
             level_name=event.level_name,
-            level_names=self._level_names(event.level),
+            level_names=self._level_names(event),
             template=rule.template,
             priority=rule.priority,
             valid_until=event.time + timedelta(hours=rule.valid_hours),
@@ -286,9 +286,12 @@ class RuleEngine:
             quiet_hours=self._pack.quiet_hours_of(rule),
         )
 
-    def _level_names(self, level: int) -> dict[str, str]:
-        if level:
-            return self._pack.airshed.levels[level - 1].names
+    def _level_names(self, event: EpisodeEvent) -> dict[str, str]:
+        airshed = self._pack.airshed
+        if event.level and event.track == "legal" and airshed.legal_track is not None:
+            return airshed.legal_track.names
+        if event.level:
+            return airshed.levels[event.level - 1].names
         return {language: NO_LEVEL.get(language, NO_LEVEL["en"]) for language in self._pack.sender}
 
     def _values(self, provinces: Iterable[EpisodeProvince]) -> Iterator[NoticeProvince]:

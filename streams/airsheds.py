@@ -112,6 +112,28 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     hourly_status: bool = False
 
 
+class LegalDefinition(msgspec.Struct, frozen=True, kw_only=True):
+    """Air that the law calls seriously polluted: a daily index, days in a row, adjacent provinces. Taken literally.
+
+    Low-cost sensors are never asked, and no hysteresis is added. It runs beside the levels and leads to drafts only.
+
+    Attributes:
+        names: what the law calls it, by language.
+        index: daily index at or above which a day counts.
+        days: calendar days in a row; a day about which nothing is known breaks the row.
+        provinces: adjacent provinces in which the same days must count; 1 where the law knows a single province.
+        stations: how many of a province's reference stations with a daily index must be at or above it: ``any``,
+            ``half`` (and two of them where there are two) or ``all``. The Vietnamese definition does not say; ``half``
+            because one station at its full scale for three days must not make a case that is to stand in an office.
+    """
+
+    names: dict[str, str]
+    index: int = 301
+    days: int = 3
+    provinces: int = 2
+    stations: Literal["any", "half", "all"] = "half"
+
+
 class Airshed(msgspec.Struct, frozen=True, kw_only=True):
     """A region with its index standard and its levels, lowest first (level numbers count from 1)."""
 
@@ -122,6 +144,7 @@ class Airshed(msgspec.Struct, frozen=True, kw_only=True):
     provinces: list[Province]
     levels: list[Level]
     detection: Detection = Detection()
+    legal_track: LegalDefinition | None = None
 
     def province(self, code_or_name: str) -> Province | None:
         """The province with this code, name or alias (case-insensitive); ``None`` if it is not of this airshed."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streams.airsheds import Airshed
+from streams.clock import HOUR_S
 from streams.components import Neighbours, regional, regional_level, regional_onset
 from streams.history import Window
 from streams.lineage import Episode
@@ -61,7 +62,7 @@ def corrected(
             continue
         after = window.corroborated_since()
         onset_s = None if episode.closed_s else _moved_onset(episode, before.since, after, neighbours, minimum)
-        reason = _reason(changed, episode, onset_s)
+        reason = _reason(changed, episode, onset_s, "h" if window.step_s == HOUR_S else "d")
         if not episode.closed_s and not _supported(episode, window, neighbours, minimum):
             reason += ". Without the hours that changed no episode would be open; it stays until the exit rule is met"
         episode.onset_s = onset_s or episode.onset_s
@@ -105,9 +106,9 @@ def _supported(episode: Episode, window: Window, neighbours: Neighbours, minimum
     return bool(regional(set(episode.provinces) & window.corroborated().keys(), neighbours, minimum))
 
 
-def _reason(changed: Changes, episode: Episode, onset_s: int | None) -> str:
+def _reason(changed: Changes, episode: Episode, onset_s: int | None, unit: str) -> str:
     hours = sorted(changed)
     counts = {code: sum(code in codes for codes in changed.values()) for code in episode.provinces}
-    numbers = ", ".join(f"{code} in {count} h" for code, count in counts.items() if count)
+    numbers = ", ".join(f"{code} in {count} {unit}" for code, count in counts.items() if count)
     onset = f"; onset {stamp(onset_s)} instead of {stamp(episode.onset_s)}" if onset_s else ""
     return f"late readings change the level of {numbers} between {stamp(hours[0])} and {stamp(hours[-1])}{onset}"

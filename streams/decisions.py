@@ -11,7 +11,7 @@ from streams.airsheds import Airshed
 from streams.clock import HOUR_S, utc
 from streams.components import Neighbours, carried, regional, regional_onset
 from streams.corrections import Correction, History, corrected
-from streams.history import WINDOW_HOURS, Window
+from streams.history import Window
 from streams.lineage import Episode, Lineage, Part, trace
 from streams.schemas import EpisodeEvent
 from streams.transitions import Scene, stamp
@@ -52,7 +52,7 @@ class Decisions(msgspec.Struct):
         self.open.sort(key=lambda episode: episode.age)
         if scene.airshed.detection.hourly_status:
             events += [_stands(episode, scene) for episode in self.open]
-        self._forget(scene)
+        self._forget(scene, window)
         return events
 
     def correct(self, airshed: Airshed, neighbours: Neighbours, window: Window, before: History) -> list[Correction]:
@@ -127,10 +127,7 @@ class Decisions(msgspec.Struct):
             episode.provinces, episode.closed_s = sorted(part), 0
             self.closed.remove(episode)
         self.open.append(episode)
-        reason = (
-            f"{len(part)} adjacent provinces on a level, {detection.minimum_provinces} of them together for at least "
-            f"{detection.together_hours} h, exceeding since {stamp(onset_s)}{resumes}. {scene.words(part)}"
-        )
+        reason = f"{_opening(len(part), scene)} since {stamp(onset_s)}{resumes}. {scene.words(part)}"
         return scene.tell(episode, "opened", reason, level=scene.level(part), joined=part)
 
     def _resumed(self, part: Part, onset_s: int, gap_hours: int) -> Episode | None:
@@ -144,7 +141,7 @@ class Decisions(msgspec.Struct):
 
     def _new(self, part: Part, since: Mapping[str, int], scene: Scene, onset_s: int, pack: str) -> Episode:
         seed = min(part & since.keys(), key=lambda code: (since[code], code))
-        wanted = f"{scene.airshed.code}-{utc(onset_s):%Y%m%dT%H}Z-{seed}"
+        wanted = f"{scene.name}-{utc(onset_s):%Y%m%dT%H}Z-{seed}"
         # Late readings can move an onset back to that of an episode that has already been told to its end.
         names = (wanted if number == 1 else f"{wanted}-{number}" for number in count(1))
         name = next(name for name in names if name not in self.names)
@@ -153,21 +150,39 @@ class Decisions(msgspec.Struct):
             id=name, onset_s=onset_s, provinces=sorted(part), levels={}, since={}, level=0, peak=0, pack=pack
         )
 
-    def _forget(self, scene: Scene) -> None:
+    def _forget(self, scene: Scene, window: Window) -> None:
         """A closed episode is of use while it can resume, or while late readings can still correct it."""
         self.names = {
             name: hour_s for name, hour_s in self.names.items() if scene.hour_s - hour_s <= NAME_HOURS * HOUR_S
         }
-        hours = scene.airshed.detection.merge_gap_hours + WINDOW_HOURS
-        self.closed = [episode for episode in self.closed if scene.hour_s - episode.closed_s <= hours * HOUR_S]
+        keep_s = scene.airshed.detection.merge_gap_hours * HOUR_S + window.length * window.step_s
+        self.closed = [episode for episode in self.closed if scene.hour_s - episode.closed_s <= keep_s]
+
+
+def _opening(provinces: int, scene: Scene) -> str:
+    detection = scene.airshed.detection
+    if scene.track == "legal":
+        level = scene.airshed.levels[0]
+        together = f"{provinces} adjacent provinces" if provinces > 1 else "1 province"
+        days = f"{level.enter_hours} calendar days in a row"
+        return f"daily {scene.airshed.standard} of {level.enter} or more in {together} on at least {days}, exceeding"
+    return (
+        f"{provinces} adjacent provinces on a level, {detection.minimum_provinces} of them together for at least "
+        f"{detection.together_hours} h, exceeding"
+    )
 
 
 def _together(part: Part, scene: Scene, window: Window) -> bool:
-    """Enough connected provinces have surely been on a level for long enough, and are known to be so in this hour."""
-    detection = scene.airshed.detection
-    steady = [
-        code for code in part & scene.corroborated.keys() if window.end[code].steady_hours >= detection.together_hours
-    ]
+    """Enough connected provinces have surely been on a level for long enough, and are known to be so in this hour.
+
+    The law counts the days before this one and nothing else: no day that was held over a silence.
+    """
+    detection, days = scene.airshed.detection, scene.airshed.levels[0].enter_hours
+    sure = {code: window.end[code] for code in part & scene.corroborated.keys()}
+    if scene.track == "legal":
+        steady = [code for code, standing in sure.items() if standing.said.runs[0].above >= days]
+    else:
+        steady = [code for code, standing in sure.items() if standing.steady_hours >= detection.together_hours]
     return bool(regional(steady, scene.neighbours, detection.minimum_provinces))
 
 

@@ -1,7 +1,8 @@
 """The episode tracker: from province hours to the life of a cross-provincial episode.
 
-State: ``hour/<airshed>/<hour>`` holds the province states of one hour, ``airshed/<airshed>`` everything that was
-decided (one key, so that a decision is there wholly or not at all), ``progress`` the watermark, written last.
+State: ``hour/<airshed>/<hour>`` holds the province states of one hour, ``day/<airshed>/<end>`` those of one day,
+``airshed/<airshed>`` everything that was decided (one key, so that a decision is there wholly or not at all),
+``progress`` the watermark, written last.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from streams.clock import HOUR_S, epoch_s, utc
 from streams.components import neighbours_of
 from streams.corrections import Correction, history_of
 from streams.decisions import Decisions
-from streams.history import Load, Window, weight
-from streams.schemas import EpisodeEvent, Mark, ProvinceState
+from streams.history import DAY_S, Load, Window, weight
+from streams.legal import LegalTrack
+from streams.local_days import hours_of_day_ending, whole_hour_zone
+from streams.schemas import EpisodeEvent, Mark, ProvinceDay, ProvinceState
 from streams.stage import State
 from streams.transitions import Scene
 from streams.versions import Activation, OnePack, Reign, Versions
@@ -30,6 +33,7 @@ class _Memory(msgspec.Struct):
     window: Window
     decisions: Decisions
     reign: Reign = msgspec.field(default_factory=Reign)
+    legal: LegalTrack | None = None
 
 
 class _Progress(msgspec.Struct):
@@ -41,6 +45,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder(order="deterministic").encode
 _decode_memory = msgspec.msgpack.Decoder(_Memory).decode
 _decode_states = msgspec.json.Decoder(dict[str, ProvinceState]).decode
+_decode_days = msgspec.json.Decoder(dict[str, ProvinceDay]).decode
 _decode_progress = msgspec.json.Decoder(_Progress).decode
 
 
@@ -67,7 +72,7 @@ def standing(code: str, state: Mapping[str, bytes]) -> Standing | None:
 
 
 class EpisodeTracker:
-    """Stage ``list[ProvinceState]`` → ``EpisodeEvent``, for all airsheds of one partition.
+    """Stage ``list[ProvinceState | ProvinceDay]`` → ``EpisodeEvent``, for all airsheds of one partition.
 
     Args:
         airsheds: as the base pack describes them.
@@ -85,13 +90,17 @@ class EpisodeTracker:
         self._memories = {code: self._remembered(code) for code in self._airsheds if _key(code) in state}
         self._neighbours = {code: neighbours_of(airshed) for code, airshed in self._airsheds.items()}
         self._touched = {code: set(memory.window.folded) for code, memory in self._memories.items()}
+        self._touched_days = {
+            code: set(memory.legal.window.folded) for code, memory in self._memories.items() if memory.legal
+        }
         self._late: set[tuple[str, Activation]] = set()
         self._refused: list[tuple[Activation, int]] = []
 
-    def accept(self, items: Sequence[ProvinceState]) -> list[EpisodeEvent]:
+    def accept(self, items: Sequence[ProvinceState | ProvinceDay]) -> list[EpisodeEvent]:
         """Take province states in. Says nothing: hours are decided at marks."""
         hours: dict[tuple[str, int], dict[str, ProvinceState]] = {}
-        for item in items:
+        self._take_days([item for item in items if isinstance(item, ProvinceDay)])
+        for item in (item for item in items if isinstance(item, ProvinceState)):
             code, hour_s = item.airshed, epoch_s(item.time)
             if code not in self._airsheds or hour_s <= self._oldest(code):
                 continue
@@ -105,6 +114,20 @@ class EpisodeTracker:
             self._touched.setdefault(code, set()).add(hour_s)
         self._begin(hours)
         return []
+
+    def _take_days(self, items: Sequence[ProvinceDay]) -> None:
+        days: dict[tuple[str, int], dict[str, ProvinceDay]] = {}
+        for item in items:
+            code, end_s = item.airshed, epoch_s(item.time)
+            legal = self._memories[code].legal if code in self._memories else None
+            if code not in self._airsheds or (legal is not None and end_s <= legal.window.start_s):
+                continue
+            known = days.setdefault((code, end_s), self._load_days(code, end_s)).get(item.province)
+            if known is None or known.revision < item.revision:
+                days[code, end_s][item.province] = item
+        for (code, end_s), said in days.items():
+            self._state[_day_key(code, end_s)] = _encode_json(said)
+            self._touched_days.setdefault(code, set()).add(end_s)
 
     def advance(self, mark: Mark) -> list[EpisodeEvent | Mark]:
         """Decide every hour that is complete."""
@@ -159,8 +182,22 @@ class EpisodeTracker:
         self._take_over(code, memory, hour_s, load)
         window.fold(self._airsheds[code], load)
         scene = self._scene(self._airsheds[code], window, load(hour_s))
-        return [correction.tell(scene) for correction in corrections] + decisions.decide(
-            scene, window, memory.reign.pack
+        told = [correction.tell(scene) for correction in corrections]
+        return told + decisions.decide(scene, window, memory.reign.pack) + self._legal_step(code, memory, hour_s)
+
+    def _legal_step(self, code: str, memory: _Memory, hour_s: int) -> list[EpisodeEvent]:
+        """A day of one airshed, at the hour with which it ends."""
+        airshed = self._airsheds[code]
+        if airshed.legal_track is None:
+            memory.legal = None
+            return []
+        if not hours_of_day_ending(hour_s // HOUR_S, whole_hour_zone(airshed.zone, code)):
+            return []
+        memory.legal = memory.legal or LegalTrack.before(hour_s, airshed, airshed.legal_track)
+        touched = {end_s for end_s in self._touched_days.get(code, set()) if end_s <= hour_s}
+        self._touched_days.get(code, set()).difference_update(touched)
+        return memory.legal.step(
+            airshed, self._neighbours[code], lambda end_s: self._load_days(code, end_s), touched, memory.reign.pack
         )
 
     def _begin_reign(self, code: str, first_s: int) -> Airshed:
@@ -178,7 +215,8 @@ class EpisodeTracker:
                 self._refused.append((activation, decided_s))
 
     def _take_over(self, code: str, memory: _Memory, hour_s: int, load: Load) -> None:
-        pack = memory.reign.successor(hour_s, memory.decisions.open)
+        legal = memory.legal.decisions.open if memory.legal else []
+        pack = memory.reign.successor(hour_s, [*memory.decisions.open, *legal])
         if pack:
             old, new = self._airsheds[code], self._switch(code, pack)
             memory.reign.pack, memory.reign.since_s = pack, hour_s
@@ -218,6 +256,10 @@ class EpisodeTracker:
         stored = self._state.get(_hour_key(code, hour_s))
         return _decode_states(stored) if stored is not None else {}
 
+    def _load_days(self, code: str, end_s: int) -> dict[str, ProvinceDay]:
+        stored = self._state.get(_day_key(code, end_s))
+        return _decode_days(stored) if stored is not None else {}
+
     def _oldest(self, code: str) -> int:
         """The hour up to which nothing can be changed any more."""
         return self._memories[code].window.start_s if code in self._memories else 0
@@ -242,10 +284,18 @@ class EpisodeTracker:
         start_s = self._memories[code].window.start_s
         for hour_s in range(start_s - 24 * HOUR_S, start_s + 1, HOUR_S):
             self._state.pop(_hour_key(code, hour_s), None)
+        legal = self._memories[code].legal
+        if legal is not None:
+            for end_s in range(legal.window.start_s - DAY_S, legal.window.start_s + 1, DAY_S):
+                self._state.pop(_day_key(code, end_s), None)
 
 
 def _key(code: str) -> str:
     return f"airshed/{code}"
+
+
+def _day_key(code: str, end_s: int) -> str:
+    return f"day/{code}/{end_s}"
 
 
 def _hour_key(code: str, hour_s: int) -> str:

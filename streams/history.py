@@ -139,8 +139,9 @@ class Window(msgspec.Struct):
         }
 
     def _fold(self, fold: dict[str, Standing], airshed: Airshed, states: States, hour_s: int) -> None:
+        alone = airshed.detection.minimum_provinces == 1
         for code, levels in fold.items():
-            levels.fold(airshed.levels, states.get(code), hour_s, self.stale)
+            levels.fold(airshed.levels, states.get(code), hour_s, self.stale, alone=alone)
         for correction in self.forced:
             if correction.hour_s == hour_s:
                 _force(fold, airshed, correction)

@@ -252,10 +252,12 @@ class Standing(msgspec.Struct, array_like=True):
     def copy(self) -> Standing:
         return Standing(self.said.copy(), self.sure.copy())
 
-    def fold(self, levels: Sequence[Level], state: ProvinceState | None, hour_s: int, stale: int) -> None:
-        """Take one hour in."""
+    def fold(
+        self, levels: Sequence[Level], state: ProvinceState | None, hour_s: int, stale: int, *, alone: bool
+    ) -> None:
+        """Take one hour in. ``alone``: a province makes an episode by itself, so nothing needs to be corroborated."""
         self.said.fold(levels, state, hour_s, stale)
-        self.sure.fold(levels, without_one(state), hour_s, stale)
+        self.sure.fold(levels, state if alone else without_one(state), hour_s, stale)
 
     def force(self, levels: Sequence[Level], level: int, corroborated: int, since_s: int) -> None:
         """Put it on the levels announced before, except what the exit rule has already taken back."""

@@ -11,7 +11,7 @@ State, every key written whole, so that any first part of a call's writes can be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 
@@ -20,9 +20,10 @@ import msgspec
 from streams.airsheds import Airshed, Detection, Quantity
 from streams.clock import HOUR_S, epoch_s, utc
 from streams.index_batches import IndexBatch
+from streams.province_days import DayValue, ProvinceDays
 from streams.quantities import concentrations_of
 from streams.quorum import asked_of, province_state
-from streams.schemas import Mark, ProvinceState, StationIndex
+from streams.schemas import Mark, ProvinceDay, ProvinceState, StationIndex
 from streams.screening.limits import NeighbourLimits
 from streams.screening.neighbours import REASON
 from streams.screening.vigil import Vigil
@@ -104,11 +105,11 @@ _decode_progress = msgspec.json.Decoder(_Progress).decode
 
 
 class ProvinceWatch:
-    """Stage ``list[StationIndex]`` → ``ProvinceState``, for all airsheds of one partition.
+    """Stage ``list[StationIndex]`` → ``ProvinceState | ProvinceDay``, for all airsheds of one partition.
 
     Hours are decided when every source has passed their end by ``lateness_s``; a province nobody has sent records of
-    is unknown. An airshed is spoken of from the first hour of which there is any record. Provisional records and day
-    records are not used.
+    is unknown. An airshed is spoken of from the first hour of which there is any record. Provisional records are not
+    used, day records only where the law counts days (``ProvinceDay``).
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class ProvinceWatch:
         self._state = state
         limits = neighbours or NeighbourLimits(enabled=False)
         self._vigils = {code: Vigil(code, registry, state, limits) for code in self._airsheds}
+        self._days = ProvinceDays(self._airsheds.values(), registry, state)
         self._open: dict[Place, _Hour] = {}  # hours still to be decided, kept decoded
         self._progress = _decode_progress(state["progress"]) if "progress" in state else _Progress()
         self._late = _decode_late(state["late"]) if "late" in state else set()
@@ -136,6 +138,7 @@ class ProvinceWatch:
     def accept(self, items: Sequence[StationIndex]) -> list[ProvinceState]:
         """Take records in. Says nothing: hours are decided at marks."""
         groups: dict[tuple[datetime, str, str], _Values] = {}
+        self._take_days(item for item in items if item.final and item.product == "day")
         for item in items:
             if item.final and item.product == "hour":
                 group = groups.setdefault((item.time, item.airshed, item.province), [])
@@ -147,6 +150,8 @@ class ProvinceWatch:
         """The same of records that are still columns."""
         groups: dict[Place, _Values] = {}
         for batch in batches:
+            if batch.occasion.product == "day" and self._days.follows(batch.occasion.airshed):
+                self._take_days(batch.records())
             if batch.occasion.final and batch.occasion.product == "hour":
                 wanted = self._wanted.get(batch.occasion.airshed, ())
                 for province, values in _by_province(batch, wanted).items():
@@ -168,11 +173,20 @@ class ProvinceWatch:
                 late.add(place)
         self._keep(touched, late, first)
 
-    def advance(self, mark: Mark) -> list[ProvinceState | Mark]:
+    def _take_days(self, items: Iterable[StationIndex]) -> None:
+        days: dict[Place, list[tuple[str, DayValue]]] = {}
+        for item in items:
+            if self._days.follows(item.airshed):
+                decided = 0 if item.decided is None else epoch_s(item.decided)
+                values = days.setdefault((epoch_s(item.time), item.airshed, item.province), [])
+                values.append((item.station, DayValue(item.revision, decided, item.index)))
+        self._days.add(days, self._progress.decided)
+
+    def advance(self, mark: Mark) -> list[ProvinceState | ProvinceDay | Mark]:
         """Decide every hour that all sources have passed, and revise decided ones that late records change."""
         return self._decide(self._progress.watermark.observe(mark))
 
-    def give_up(self, source: str) -> list[ProvinceState | Mark]:
+    def give_up(self, source: str) -> list[ProvinceState | ProvinceDay | Mark]:
         """No longer wait for a source that has been silent beyond its grace; it is waited for again once it speaks."""
         return self._decide(self._progress.watermark.give_up(source))
 
@@ -203,11 +217,12 @@ class ProvinceWatch:
             self._progress.first = first
             self._state["progress"] = _encode_state(self._progress)
 
-    def _decide(self, progress: int | None) -> list[ProvinceState | Mark]:
-        said: list[ProvinceState | Mark] = []
+    def _decide(self, progress: int | None) -> list[ProvinceState | ProvinceDay | Mark]:
+        said: list[ProvinceState | ProvinceDay | Mark] = []
         if progress is not None:
             through = {code: _step_before(progress, airshed.detection) for code, airshed in self._airsheds.items()}
             said += self._statements(through, progress)
+            said += self._days.statements(through, progress)
             for code in self._progress.first:
                 self._forget(code, through[code])
                 self._progress.decided[code] = max(through[code], self._decided(code))

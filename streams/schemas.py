@@ -182,6 +182,30 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     without_one: WithoutOne | None = None
 
 
+class ProvinceDay(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="province-day"):
+    """One province on one calendar day, as its reference stations show it; said where a legal definition asks.
+
+    Attributes:
+        time: END of the day (local 24:00).
+        index: the highest daily index that as many stations as the definition asks for are at or above; ``None`` when
+            too few stations have one.
+        highest: of any station.
+        valid / known: reference stations with a daily index / in the registry.
+        stations: evidence: (station, daily index) of the valid stations, highest first, at most ten.
+        revision: 0 for the first statement about the day, counting up as late data change it.
+    """
+
+    airshed: str
+    province: str
+    time: datetime
+    index: int | None
+    highest: int | None
+    valid: int
+    known: int
+    stations: list[tuple[str, int]]
+    revision: int
+
+
 class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
     """A province's part in an episode at the moment of a transition.
 

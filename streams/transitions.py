@@ -10,7 +10,7 @@ from streams.clock import utc
 from streams.components import Neighbours, regional_level
 from streams.history import States
 from streams.lineage import Episode
-from streams.schemas import EpisodeEvent, EpisodeProvince, TransitionKind
+from streams.schemas import EpisodeEvent, EpisodeProvince, Track, TransitionKind
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ class Scene:
     levels: Mapping[str, int]
     since: Mapping[str, int]
     corroborated: Mapping[str, int]
+    track: Track = "operational"
+
+    @property
+    def name(self) -> str:
+        """First part of the ids of its episodes: the airshed, and the track beside the operational one."""
+        return self.airshed.code if self.track == "operational" else f"{self.airshed.code}-{self.track}"
 
     def level(self, provinces: Collection[str]) -> int:
         """Level of an episode of these provinces: the highest that enough of them, connected, are surely on."""
@@ -75,6 +81,7 @@ class Scene:
             parent=episode.parent,
             merged_into=merged_into,
             departed=departed,
+            track=self.track,
             airshed_levels=dict(sorted(self.levels.items())),
         )
 

@@ -16,7 +16,7 @@ from notifiers.deliveries import Delivery
 from rules.notices import ActualNotice, ExerciseNotice
 from streams import topics
 from streams.errors import AirshedError
-from streams.schemas import EpisodeEvent, ProvinceState, StationIndex
+from streams.schemas import EpisodeEvent, ProvinceDay, ProvinceState, StationIndex
 
 Item = TypeVar("Item")
 
@@ -91,10 +91,11 @@ def _read_partition(consumer: KafkaConsumer, part: TopicPartition) -> Iterator[b
 
 
 def _provinces(settings: KafkaSettings) -> Iterable[bytes]:
-    def identity(state: ProvinceState) -> Any:
-        return state.airshed, state.province, state.time, state.revision
+    def identity(state: ProvinceState | ProvinceDay) -> Any:
+        return type(state).__name__, state.airshed, state.province, state.time, state.revision
 
-    return map(encode, said(settings, topics.PROVINCES, ProvinceState, identity))
+    found = said(settings, topics.PROVINCES, ProvinceState | ProvinceDay, identity)
+    return (encode(state) for state in found if isinstance(state, ProvinceState))
 
 
 def _episodes(settings: KafkaSettings) -> Iterable[bytes]:

@@ -25,7 +25,7 @@ from streams.episodes import EpisodeTracker
 from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
-from streams.schemas import EpisodeEvent, ProvinceState, Rejected, StationIndex
+from streams.schemas import EpisodeEvent, ProvinceDay, ProvinceState, Rejected, StationIndex
 from streams.screening import Limits
 from streams.stage import Stage, State
 from streams.stations import StationRegistry
@@ -49,7 +49,7 @@ def stage_specs(
     airsheds = [pack.airshed]
     limits = limits or Limits()
 
-    def step(name: str, source: str, sink: str, kind: type, make: Callable[[State], Any], after: After) -> StageSpec:
+    def step(name: str, source: str, sink: str, kind: Any, make: Callable[[State], Any], after: After) -> StageSpec:
         return StageSpec(
             name=name,
             source=source,
@@ -81,7 +81,7 @@ def stage_specs(
     return [
         _index(settings, pack, registry, limits, provisional=provisional),
         step("provinces", topics.STATIONS, topics.PROVINCES, StationIndex, watch, _count_said),
-        step("episodes", topics.PROVINCES, topics.EPISODES, ProvinceState, track, count_tracked),
+        step("episodes", topics.PROVINCES, topics.EPISODES, ProvinceState | ProvinceDay, track, count_tracked),
         step("rules", topics.EPISODES, topics.NOTICES, EpisodeEvent, judge, _count_notices),
     ]
 
