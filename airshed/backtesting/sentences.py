@@ -33,14 +33,17 @@ def _differences(found: Findings) -> Iterator[str]:
     if not comparison.differences:
         yield f"{new.pack} and {old.pack} say exactly the same: {counted(comparison.same, 'notice')}."
         return
-    parts = [
-        f"{comparison.number('only-new')} only under {new.pack}",
-        f"{comparison.number('only-old')} only under {old.pack}",
-        f"{comparison.number('time')} at another time",
-        f"{comparison.number('level')} at another level",
-        f"{comparison.number('provinces')} to other provinces",
-    ]
-    yield f"Between {new.pack} and {old.pack}, {comparison.same} notices are the same; {', '.join(parts)}."
+    kinds = {
+        "only-new": f"only under {new.pack}",
+        "only-old": f"only under {old.pack}",
+        "time": "at another time",
+        "level": "at another level",
+        "provinces": "to other provinces",
+        "rule": "by another rule",
+    }
+    numbers = [(comparison.number(what), words) for what, words in kinds.items()]
+    parts = ", ".join(f"{number} {words}" for number, words in numbers if number)
+    yield f"Between {new.pack} and {old.pack}, {comparison.same} of the notices are the same; {parts}."
     for what, one, other in (
         ("episode hours", new.episode_hours, old.episode_hours),
         ("messages per resident and month", new.burden.per_month.mean, old.burden.per_month.mean),
