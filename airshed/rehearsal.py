@@ -25,12 +25,13 @@ class Told:
     """What the stages said about a scenario.
 
     Attributes:
-        provinces: the latest statement about each province hour.
+        said: every statement about a province, in order; ``provinces``: the latest about each hour.
         set_aside: rejected readings by reason.
     """
 
     episodes: list[EpisodeEvent] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    said: list[ProvinceState] = field(default_factory=list)
     provinces: dict[tuple[str, float], ProvinceState] = field(default_factory=dict)
     set_aside: Counter[str] = field(default_factory=Counter)
 
@@ -38,6 +39,7 @@ class Told:
         """Add what one step said."""
         self.episodes += outcome.episodes
         self.notices += outcome.notices
+        self.said += outcome.provinces
         self.provinces.update({(state.province, state.time.timestamp()): state for state in outcome.provinces})
         self.set_aside.update(reason for _, reason in outcome.untimely)
 

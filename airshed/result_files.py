@@ -18,7 +18,15 @@ from airshed.result_rows import PROVINCE_COLUMNS, province_row
 from streams.provinces import RETENTION_S
 from streams.schemas import ProvinceState, Rejected
 
-NAMES = ("index.csv", "provinces.csv", "episodes.jsonl", "notices.jsonl", "rejected.jsonl", "deliveries.jsonl")
+NAMES = (
+    "index.csv",
+    "provinces.csv",
+    "provinces.jsonl",  # every statement with its evidence, revisions in their order: what explanations rest on
+    "episodes.jsonl",
+    "notices.jsonl",
+    "rejected.jsonl",
+    "deliveries.jsonl",
+)
 
 _SETTLED = timedelta(seconds=2 * RETENTION_S)
 """A province hour is revised no later than its retention after its decision; twice that is surely settled."""
@@ -53,6 +61,7 @@ class ResultFiles:
         """Write what was said."""
         self._index.add(outcome.indices)
         self._provinces.add(outcome.provinces)
+        self.write("provinces.jsonl", outcome.provinces)
         self.write("episodes.jsonl", outcome.episodes)
         self.write("notices.jsonl", outcome.notices)
         self.write("rejected.jsonl", rejected)

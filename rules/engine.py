@@ -43,6 +43,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         kind: kind of notice the rule makes.
         notices: ids of the notices made.
         seen: the condition with the values it saw.
+        values: every variable as it was then.
     """
 
     episode: str
@@ -52,6 +53,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason
     notices: list[str]
     seen: str
+    values: dict[str, Any] = {}
 
 
 class RuleEngine:
@@ -318,6 +320,7 @@ class RuleEngine:
                 reason=reason,
                 notices=[notice.id for notice in notices],
                 seen=self._conditions[rule.id].seen(seen),
+                values=seen,
             )
         )
         return list(notices)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from streams import levels
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S, epoch_s, utc
 from streams.components import neighbours_of
@@ -141,6 +142,10 @@ class EpisodeTracker:
     def reigns(self) -> dict[str, Reign]:
         """By airshed, the pack in force and what is to come; without airsheds that have no decided hour."""
         return {code: memory.reign for code, memory in self._memories.items()}
+
+    def counted(self, code: str) -> Mapping[str, levels.Standing]:
+        """What is counted for each province of an airshed, after the latest decided hour; for explanations."""
+        return self._memories[code].window.end if code in self._memories else {}
 
     def take_refused(self) -> list[tuple[Activation, int]]:
         """Activations that came too late since the last call, each with the hour decided by then (epoch seconds)."""

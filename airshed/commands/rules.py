@@ -19,6 +19,10 @@ COMMANDS = {
     "check": Lazy(
         "airshed.commands.rules:check", "Validate a rule pack; every problem with file, line, column and remedy."
     ),
+    "explain": Lazy(
+        "airshed.commands.explain:explain",
+        "Say why a rule spoke at a moment, or did not: reason, values, parts of its condition, and what was missing.",
+    ),
     "activate": Lazy(
         f"{_SHELF}:activate_pack", "Check a pack whole, put it on the shelf, and say from which hour on it judges."
     ),

@@ -26,7 +26,7 @@ class ContradictionError(AirshedError):
 
 
 def export_events(settings: KafkaSettings, out: Path) -> dict[str, int]:
-    """Write ``index.csv``, ``provinces.csv``, ``episodes.jsonl``, ``notices.jsonl`` and ``deliveries.jsonl``.
+    """Write the files of a replay: index, provinces, episodes, notices and deliveries.
 
     Returns:
         Rows by file name.
@@ -37,9 +37,11 @@ def export_events(settings: KafkaSettings, out: Path) -> dict[str, int]:
     out.mkdir(parents=True, exist_ok=True)
     stations = sorted(said(settings, topics.STATIONS, StationIndex, _index_identity), key=_in_time)
     notices = list(said(settings, topics.NOTICES, ActualNotice | ExerciseNotice, lambda notice: notice.id))
+    provinces = list(_provinces(settings))
     return {
         "index.csv": write_index((encode(item) for item in stations if item.final), out / "index.csv"),
-        "provinces.csv": write_provinces(_provinces(settings), out / "provinces.csv"),
+        "provinces.csv": write_provinces(iter(provinces), out / "provinces.csv"),
+        "provinces.jsonl": write_lines(iter(provinces), out / "provinces.jsonl"),
         "episodes.jsonl": write_lines(_episodes(settings), out / "episodes.jsonl"),
         "notices.jsonl": write_lines(map(encode, notices), out / "notices.jsonl"),
         "deliveries.jsonl": write_lines(map(encode, _deliveries(settings, notices)), out / "deliveries.jsonl"),

@@ -35,7 +35,7 @@ from tests.runtimes.installation import (
 )
 
 KILLS = 11
-SAME_BYTES = ("index.csv", "provinces.csv", "episodes.jsonl", "notices.jsonl", "deliveries.jsonl")
+SAME_BYTES = ("index.csv", "provinces.csv", "provinces.jsonl", "episodes.jsonl", "notices.jsonl", "deliveries.jsonl")
 WAIT_S = 120.0
 
 

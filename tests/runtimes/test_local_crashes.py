@@ -20,7 +20,7 @@ from tests.runtimes.installation import (
 )
 
 KILLS = 12
-EVENT_FILES = ("episodes.jsonl", "notices.jsonl", "index.csv", "provinces.csv")
+EVENT_FILES = ("episodes.jsonl", "notices.jsonl", "index.csv", "provinces.csv", "provinces.jsonl")
 
 
 def replay_arguments(folder: Path, recording: Path) -> list[str]:
