@@ -16,7 +16,7 @@ from streams.batches import ReadingBatch
 from streams.gateway import replay_chunks
 from streams.schemas import Mark, Rejected
 from streams.screening import Limits
-from streams.stage import State
+from streams.stage import State, Unkept
 from streams.stations import StationRegistry
 
 
@@ -54,10 +54,10 @@ def play(
         chunks: the recording in pieces by ascending time (months, files); rows within a piece in any order. What
             overlaps a piece before it counts as late, as it would live. ``[batch]`` for a recording held whole.
         limits: of screening; by default those of the code.
-        state: state of a stage by its name; by default a new dictionary each.
+        state: state of a stage by its name; by default one that is never resumed.
         shelf: packs over time, of which ``pack`` is the base; ``None``: ``pack`` always.
     """
-    pipeline = Pipeline(pack, registry, state or (lambda stage: {}), mode="exercise", limits=limits, shelf=shelf)
+    pipeline = Pipeline(pack, registry, state or (lambda stage: Unkept()), mode="exercise", limits=limits, shelf=shelf)
     detection = pack.airshed.detection
     readings, whole, rejected = 0, Outcome(), list[Rejected]()
     for item in replay_chunks(chunks, step_s=detection.step_s, lateness_s=detection.lateness_s):

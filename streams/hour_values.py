@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.contents import PARTICLES, Content, rounded
+from streams.hourly_means import HourlyMeans
 from streams.indices import Average, Column, Standard
 from streams.indices.averaging import NOWCAST_HOURS, max_1h_of_day, max_8h_of_day, mean_of, nowcast
 from streams.schemas import POLLUTANTS
@@ -52,6 +53,7 @@ class Statistics:
     depend on which others are computed with it.
 
     Args:
+        hour_completeness: share of an hour that must be covered for its mean to be valid; in minutes: ``needed``.
         particle_means: state the mean of the hour of fine and coarse particles too, for levels defined on it.
     """
 
@@ -60,10 +62,10 @@ class Statistics:
     ) -> None:
         self.standard = standard
         self._particle_means = particle_means
-        self._needed = math.ceil(60 * hour_completeness)
+        self.needed = math.ceil(60 * hour_completeness)
         self._share = hour_completeness
 
-    def window(self, bins: HourBins, hour: int, rows: Ints | slice, elapsed: int = 60) -> Window:
+    def window(self, bins: HourBins, hourly: HourlyMeans, hour: int, rows: Ints | slice, elapsed: int = 60) -> Window:
         """The hours that the content of ``hour`` is made of, for the stations ``rows``.
 
         Args:
@@ -71,11 +73,10 @@ class Statistics:
                 covers the usual share of what has passed.
         """
         first = hour - WINDOW_HOURS + 1
-        minutes = bins.minutes(first, hour, rows)
-        needed = np.full(WINDOW_HOURS, self._needed)
-        needed[-1] = max(1, math.ceil(elapsed * self._share))
-        means = bins.means(first, minutes, needed, rows)
-        return Window(means, minutes, bins.verdicts(first, hour, rows))
+        means = hourly.means(first, hour, rows)
+        if elapsed < 60:
+            means[-1] = hourly.open_hour(hour, max(1, math.ceil(elapsed * self._share)), rows)
+        return Window(means, hourly.minutes(first, hour, rows), bins.verdicts(first, hour, rows))
 
     def hour(self, window: Window) -> Content:
         """The content of one hour. Hours that screening takes out count as missing; uses the window up."""
@@ -90,11 +91,11 @@ class Statistics:
             return content
         return replace(content, suspect=verdicts, withheld=rounded(np.where(np.isnan(means[-1]), raw, np.nan)))
 
-    def day(self, bins: HourBins, last: int, hours: int, rows: Ints | slice) -> Content:
+    def day(self, bins: HourBins, hourly: HourlyMeans, last: int, hours: int, rows: Ints | slice) -> Content:
         """The content of the day of ``hours`` hours (24; 23 or 25 where clocks change) that ends with hour ``last``."""
         span = hours + HOURS_BEFORE_DAY
-        minutes = bins.minutes(last - span + 1, last, rows)
-        means = bins.means(last - span + 1, minutes, np.full(span, self._needed), rows)
+        minutes = hourly.minutes(last - span + 1, last, rows)
+        means = hourly.means(last - span + 1, last, rows)
         means = taken_out(bins.verdicts(last - span + 1, last, rows), means)
         columns = [self.standard.column_of_key(key) for key in self.standard.daily]
         concentration = np.stack([self._daily_value(column, means, hours) for column in columns], axis=1)

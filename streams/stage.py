@@ -23,6 +23,11 @@ from streams.schemas import Mark
 State = MutableMapping[str, bytes]
 """Durable state of one stage (of one partition of it on Kafka). Keys and values are the stage's own."""
 
+
+class Unkept(dict[str, bytes]):
+    """The state of a run that is never resumed: what a stage would only write to it, it may leave out."""
+
+
 In = TypeVar("In", contravariant=True)
 Out = TypeVar("Out", covariant=True)
 

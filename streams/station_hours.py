@@ -18,6 +18,7 @@ from streams.clock import HOUR_S, utc
 from streams.contents import Content
 from streams.errors import RegistryError
 from streams.hour_values import HOURS_BEFORE_DAY, WINDOW_HOURS, Statistics
+from streams.hourly_means import HourlyMeans
 from streams.index_batches import IndexBatch, Occasion
 from streams.indices import STANDARDS
 from streams.local_days import hours_of_day_ending, whole_hour_zone
@@ -89,6 +90,7 @@ class StationHours:
         self._screen = None if limits is None else HourScreen(stations, limits)
         self._memory = StationMemory(stations, state)
         self._bins = self._memory.bins
+        self._hourly = HourlyMeans(self._bins, self._statistics.needed)
         self._recheck = False
         self._everyone = np.arange(len(stations))
         self._zones = {zone: whole_hour_zone(zone, airshed.code) for zone in sorted({s.zone for s in stations})}
@@ -161,6 +163,8 @@ class StationHours:
             self._memory.move_to(newest)
 
     def _save_changed(self, station: Ints, hours: Ints, good: Ints, outcome: NDArray[np.int8]) -> None:
+        if not self._memory.kept:
+            return
         changed = (outcome[good] == Outcome.COUNTED) | (outcome[good] == Outcome.REVISED)
         places = np.unique(hours[changed] % RING_HOURS * len(self.stations) + station[good][changed])
         self._memory.save(places // len(self.stations), places % len(self.stations))
@@ -196,7 +200,7 @@ class StationHours:
             rows = np.flatnonzero(self._bins.touched[hour % RING_HOURS])
             if len(rows):
                 elapsed = min(60, max(0, (progress_s - (hour - 1) * HOUR_S) // 60))
-                content = self._statistics.hour(self._statistics.window(self._bins, hour, rows, elapsed))
+                content = self._statistics.hour(self._statistics.window(self._bins, self._hourly, hour, rows, elapsed))
                 yield self._batch(content, rows, _first(rows), hour, "hour", final=False)
 
     def settled(self) -> None:
@@ -218,12 +222,12 @@ class StationHours:
         for zone, rows in self._of_zone.items():
             hours = hours_of_day_ending(hour, self._zones[zone])
             if hours:
-                day = self._statistics.day(self._bins, hour, hours, rows)
+                day = self._statistics.day(self._bins, self._hourly, hour, hours, rows)
                 yield from self._publish_day(day, hour, hours, rows, _first(rows))
 
     def _judged(self, hour: int, rows: Ints | slice, *, learn: bool = False) -> Content:
         """Screen an hour, then say what is left of it. ``learn``: it is closed now, and teaches what is a habit."""
-        window = self._statistics.window(self._bins, hour, rows)
+        window = self._statistics.window(self._bins, self._hourly, hour, rows)
         if self._screen is None:
             return self._statistics.hour(window)
         case = HourCase(hour, rows, window.means, window.minutes, window.verdicts[-1])
@@ -283,7 +287,7 @@ class StationHours:
             )
 
     def _revise_days(self, hour: int, hours: int, rows: Ints) -> Iterator[IndexBatch]:
-        content = self._statistics.day(self._bins, hour, hours, rows)
+        content = self._statistics.day(self._bins, self._hourly, hour, hours, rows)
         days = [self._memory.days[row] for row in rows.tolist()]
         changed = np.flatnonzero(content.checksum() != np.array([day.checksum for day in days], np.uint32))
         revisions = np.array([days[number].revision + 1 for number in changed.tolist()], np.uint16)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from streams.chunks import NEVER, Chunks, pack, unpack
 from streams.screening.habits import Habits
 from streams.screening.peaks import Peaks
-from streams.stage import State
+from streams.stage import State, Unkept
 from streams.stations import Station
 from streams.windows import RING_HOURS, HourBins, Ints
 
@@ -39,6 +39,7 @@ class StationMemory:
         checksum: ``(40, n) uint32``, of the content it had.
         days: latest day published, by station.
         peaks, habits: what screening remembers beside the bins.
+        kept: whether anybody will ever read the state.
     """
 
     def __init__(self, stations: Sequence[Station], state: State) -> None:
@@ -50,6 +51,7 @@ class StationMemory:
         self.habits = Habits(len(stations))
         self._codes = [station.code for station in stations]
         self._state = state
+        self.kept = not isinstance(state, Unkept)
 
     def move_to(self, newest: int) -> None:
         """Let the ring end at ``newest``. What is forgotten stays in the state until its slot is written again."""
@@ -62,12 +64,14 @@ class StationMemory:
         slot = hour % RING_HOURS
         self.revision[slot, rows] = revisions
         self.checksum[slot, rows] = checksums
-        self.save(np.full(len(rows), slot), rows)
+        if self.kept:
+            self.save(np.full(len(rows), slot), rows)
 
     def publish_day(self, row: int, day: Day) -> None:
         """Remember what was published about a day of a station."""
         self.days[row] = day
-        self._state[f"{self._codes[row]}:day"] = msgspec.json.encode(day)
+        if self.kept:
+            self._state[f"{self._codes[row]}:day"] = msgspec.json.encode(day)
 
     def save(self, slots: Ints, rows: Ints) -> None:
         """Write the bins at these slots of these stations."""
@@ -88,13 +92,15 @@ class StationMemory:
 
     def save_peaks(self, rows: Ints) -> None:
         """Write the peaks of these stations. Before the bins they belong to, see ``streams.screening.peaks``."""
+        if not self.kept:
+            return
         for row, value in zip(rows.tolist(), self.peaks.packed(rows.tolist()), strict=True):
             self._state[f"{self._codes[row]}:peaks"] = value
 
     def mark_dips(self, hour: int, rows: Ints, pollutants: Ints) -> None:
         """Remember dips in an hour, at once."""
         self.habits.mark(hour, rows, pollutants)
-        for row in np.unique(rows).tolist():
+        for row in np.unique(rows).tolist() if self.kept else ():
             self._state[f"{self._codes[row]}:habits"] = self.habits.packed(row)
 
     def restore(self, closed: int | None, newest: int | None) -> None:
@@ -126,6 +132,7 @@ class StationMemory:
         rows, slots = rows[kept], chunks.hour[kept] % RING_HOURS
         self.bins.sums[slots, rows] = chunks.sums[kept]
         self.bins.covered[slots, rows] = chunks.covered[kept]
+        self.bins.changed[:] = True
         published = chunks.hour[kept] <= (-1 if closed is None else closed)
         self.revision[slots, rows] = np.where(published, chunks.revision[kept], NEVER)
         self.checksum[slots, rows] = np.where(published, chunks.checksum[kept], 0)

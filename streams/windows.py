@@ -116,6 +116,7 @@ class HourBins:
         sums: ``(40, n, 6) float64``, by hour modulo 40, station and pollutant.
         covered: ``(40, n, 6) uint64``, one bit per covered minute.
         touched: ``(40, n) bool``, bins that changed since somebody last reset it.
+        changed: ``(40,) bool``, hours whose sums or minutes changed since somebody last reset it.
         flags: ``(40, n, 6) uint8``, why an hour is suspect (``streams.screening.reasons``), 0 = it is not.
     """
 
@@ -125,7 +126,9 @@ class HourBins:
         self.sums = np.zeros((RING_HOURS, stations, _PER_STATION))
         self.covered = np.zeros((RING_HOURS, stations, _PER_STATION), np.uint64)
         self.touched = np.zeros((RING_HOURS, stations), np.bool_)
+        self.changed = np.ones(RING_HOURS, np.bool_)
         self.flags = np.zeros((RING_HOURS, stations, _PER_STATION), np.uint8)
+        self._last = np.zeros(self.sums.size, np.int32)  # by bin, a row of the batch; of no meaning afterwards
         self._sums = self.sums.reshape(-1)
         self._covered = self.covered.reshape(-1)
         self._touched = self.touched.reshape(-1)
@@ -145,6 +148,7 @@ class HourBins:
         self.sums[slots] = 0.0
         self.covered[slots] = 0
         self.touched[slots] = False
+        self.changed[slots] = True
         self.flags[slots] = 0
         self.newest = newest
         return slots
@@ -174,6 +178,7 @@ class HourBins:
         self._fold_plain(plain, where, spans, outcome)
         changed = (outcome == Outcome.COUNTED) | (outcome == Outcome.REVISED)
         self._touched[where[changed] // _PER_STATION] = True
+        self.changed[spans.hour % RING_HOURS] = True
         return outcome
 
     def _fold_plain(self, rows: Ints, where: Ints, spans: Spans, outcome: NDArray[np.int8]) -> None:
@@ -201,6 +206,10 @@ class HourBins:
         (``contested``) what is covered already, less the first row of each such bin, which is added if it is free."""
         if not len(rows):
             return rows
+        if not contested and self._all_apart(where[rows]):
+            self._sums[where[rows]] += spans.amount[rows]
+            self._covered[where[rows]] |= spans.bits[rows]
+            return rows[:0]
         rows = rows[np.argsort(where[rows], kind="stable")]
         bins = where[rows]
         starts = np.flatnonzero(np.concatenate(([True], bins[1:] != bins[:-1])))
@@ -224,6 +233,12 @@ class HourBins:
         left = np.repeat(~apart, np.diff(np.append(starts, len(rows))))
         left[starts[first_free]] = False
         return np.sort(rows[left])
+
+    def _all_apart(self, bins: Ints) -> bool:
+        """Whether no two rows go into the same bin, as in an hourly feed; then nothing need be sorted."""
+        rows = np.arange(len(bins), dtype=np.int32)
+        self._last[bins] = rows
+        return bool((self._last[bins] == rows).all())
 
     def _fold_one(self, where: np.int64, bits: np.uint64, amount: np.float64, revised: bool) -> Outcome:
         taken = self._covered[where] & bits

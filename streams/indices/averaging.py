@@ -35,15 +35,14 @@ def nowcast(hours: Floats) -> Floats:
     lowest = np.fmin.reduce(latest_first, axis=1)
     ratio = np.divide(lowest, highest, out=np.ones_like(highest), where=highest > 0.0)
     w = np.maximum(ratio, 0.5)
+    there, filled = _filled(latest_first)
     weight = np.ones_like(w)
     total, weights = np.zeros_like(w), np.zeros_like(w)
     for age in range(latest_first.shape[1]):
-        value = latest_first[:, age]
-        there = ~np.isnan(value)
-        total += np.where(there, weight * value, 0.0)
-        weights += np.where(there, weight, 0.0)
+        total += weight * filled[:, age]
+        weights += weight * there[:, age]
         weight = weight * w
-    enough = (~np.isnan(latest_first[:, :3])).sum(axis=1) >= 2
+    enough = np.add.reduce(there[:, :3], axis=1, dtype=np.int8) >= 2
     result = np.divide(total, weights, out=np.full_like(w, np.nan), where=enough)
     # A weighted mean lies between its extremes; summing in binary may leave them by one unit in the last place.
     clamped: Floats = np.minimum(np.maximum(result, lowest), highest)
@@ -60,14 +59,22 @@ def mean_of(hours: Floats, needed: int) -> Floats:
     Returns:
         ``(n,) float64``, NaN where fewer exist; never below zero.
     """
+    there, filled = _filled(np.asarray(hours, np.float64))
     total = np.zeros(len(hours))
     for hour in range(hours.shape[1]):
-        value = hours[:, hour]
-        total += np.where(np.isnan(value), 0.0, value)
-    count = (~np.isnan(hours)).sum(axis=1)
+        total += filled[:, hour]
+    count = np.add.reduce(there, axis=1, dtype=np.int8)
     mean = np.divide(total, count, out=np.full(len(hours), np.nan), where=count >= max(needed, 1))
     positive: Floats = np.maximum(mean, 0.0)
     return positive
+
+
+def _filled(hours: Floats) -> tuple[NDArray[np.bool_], Floats]:
+    """Which hours exist, and the hours with zeros for the missing ones; a column of stations lies together in memory,
+    because the sums walk from column to column."""
+    columns = np.asfortranarray(hours)
+    there = ~np.isnan(columns)
+    return there, np.where(there, columns, 0.0)
 
 
 def max_1h_of_day(hours: Floats, needed: int) -> Floats:

@@ -102,27 +102,28 @@ class Column:
         """The unrounded sub-index.
 
         Args:
-            concentration: ``(…) float64`` in the column's unit; NaN = missing; below zero counts as zero.
+            concentration: ``(n,) float64`` in the column's unit; NaN = missing; below zero counts as zero.
 
         Returns:
-            ``(…) float64``; NaN where the concentration is missing or the column gives no index.
+            ``(n,) float64``; NaN where the concentration is missing or the column gives no index.
         """
         value = self.cut(np.asarray(concentration, np.float64))
-        low, high, index_low, index_high = self._segments
-        segment = np.clip(np.searchsorted(low, value, side="right") - 1, 0, len(low) - 1)
-        rise = (index_high[segment] - index_low[segment]) / (high[segment] - low[segment])
-        result = index_low[segment] + (value - low[segment]) * rise
+        low, rise, index_low, last, last_index = self._segments
+        # Tables have a handful of rows: comparing with each is faster than searching.
+        segment = np.add.reduce(value >= low[1:, np.newaxis], axis=0, dtype=np.intp)
+        result = index_low[segment] + (value - low[segment]) * rise[segment]
         if self.beyond is Beyond.CAP:
-            result = np.where(value > high[-1], index_high[-1], result)
+            result[value > last] = last_index
         elif self.beyond is Beyond.NOTHING:
-            result = np.where(value > high[-1], np.nan, result)
-        usable = value >= low[0]  # False for NaN as well
-        return np.where(usable, np.round(result, DECIMALS), np.nan)
+            result[value > last] = np.nan
+        result[value < low[0]] = np.nan
+        return np.round(result, DECIMALS)
 
     @cached_property
-    def _segments(self) -> tuple[Floats, Floats, Floats, Floats]:
+    def _segments(self) -> tuple[Floats, Floats, Floats, np.float64, np.float64]:
+        """Beginning, slope and first index of each row; end and index of the last."""
         low, high, index_low, index_high = np.array(self.rows, np.float64).T
-        return low, high, index_low, index_high
+        return np.ascontiguousarray(low), (index_high - index_low) / (high - low), index_low, high[-1], index_high[-1]
 
 
 def continuous(indices: tuple[float, ...], concentrations: tuple[float, ...]) -> tuple[Row, ...]:

@@ -91,10 +91,12 @@ class HourScreen:
 
     def _flat(self, case: HourCase) -> Mask:
         value = case.means[-1]
-        same = case.means == value
-        lately = np.add.reduce(same[-FLAT_HOURS:], axis=0, dtype=np.int8)
-        often = (np.add.reduce(same, axis=0, dtype=np.int8) >= FLAT_OF_DAY) & (lately >= FLAT_LATELY)
-        flat: Mask = ((lately == FLAT_HOURS) | often) & (value >= self._flat_floor[case.rows])
+        lately = np.add.reduce(case.means[-FLAT_HOURS:] == value, axis=0, dtype=np.int8)
+        flat: Mask = (lately >= FLAT_LATELY) & (value >= self._flat_floor[case.rows])
+        places = np.nonzero(flat & (lately < FLAT_HOURS))
+        if len(places[0]):  # rare: only for these are the other hours of the day looked at
+            of_day = case.means[:, places[0], places[1]] == value[places]
+            flat[places] = np.add.reduce(of_day, axis=0, dtype=np.int8) >= FLAT_OF_DAY
         return flat
 
     def _pair(self, case: HourCase) -> Mask:
@@ -195,9 +197,11 @@ def taken_out(flags: Flags, means: Floats) -> Floats:
         flags: ``(k, m, 6)``, oldest first, the verdict each hour carries.
         means: ``(k, m, 6)``.
     """
+    if not flags.any():
+        return means
     hours = len(flags)
     by_column = flags.reshape(hours, -1)
-    columns = np.flatnonzero(np.logical_or.reduce(by_column, axis=0))
+    columns = np.flatnonzero(np.bitwise_or.reduce(by_column, axis=0))
     if len(columns):
         # ``means`` may be laid out anyhow; indexing by (station, pollutant) needs no copy of it.
         stations, pollutants = np.divmod(columns, flags.shape[2])
