@@ -78,7 +78,7 @@ class Pipeline:
         airsheds = [pack.airshed]
         limits = limits or Limits()
         self.index = Intake(IndexStage(registry, airsheds, state("index"), provisional=provisional, limits=limits))
-        self.provinces = ProvinceWatch(airsheds, registry, state("provinces"), limits.neighbours)
+        self.provinces = ProvinceWatch(airsheds, registry, state("provinces"), limits.neighbours, versions=shelf)
         self.episodes = EpisodeTracker(airsheds, state("episodes"), pack=pack.reference, versions=shelf)
         self.rules = RuleEngine(pack, state("rules"), mode, packs=shelf.pack if shelf else None)
         self.shelf = shelf

@@ -6,6 +6,7 @@ State, every key written whole, so that any first part of a call's writes can be
 * ``late``: the decided province hours that have records which were not taken in yet. Grows before ``progress`` is
   written and shrinks after it;
 * ``neighbours/<airshed>``: which stations have been unlike those around them, and for how long;
+* ``activations``: by which packs hours are described (``streams.versions.Calendar``). Written first;
 * ``progress``: watermark, first and last decided hour by airshed. Written last.
 """
 
@@ -29,6 +30,7 @@ from streams.screening.neighbours import REASON
 from streams.screening.vigil import Vigil
 from streams.stage import State
 from streams.stations import StationRegistry
+from streams.versions import Calendar, Versions
 from streams.watermark import Watermark
 
 RETENTION_S = 72 * HOUR_S
@@ -118,7 +120,9 @@ class ProvinceWatch:
         registry: StationRegistry,
         state: State,
         neighbours: NeighbourLimits | None = None,
+        versions: Versions | None = None,
     ) -> None:
+        self._calendar = Calendar(versions, state) if versions is not None else None
         self._airsheds = {airshed.code: airshed for airshed in sorted(airsheds, key=lambda airshed: airshed.code)}
         self._known = {
             (airshed.code, province.code): {s.code for s in registry.of_province(airshed.code, province.code)}
@@ -220,6 +224,8 @@ class ProvinceWatch:
     def _decide(self, progress: int | None) -> list[ProvinceState | ProvinceDay | Mark]:
         said: list[ProvinceState | ProvinceDay | Mark] = []
         if progress is not None:
+            if self._calendar is not None:
+                self._calendar.adopt(self._progress.first, self._progress.decided)
             through = {code: _step_before(progress, airshed.detection) for code, airshed in self._airsheds.items()}
             said += self._statements(through, progress)
             said += self._days.statements(through, progress)
@@ -261,7 +267,7 @@ class ProvinceWatch:
         who = self._asked[code, province]
         valid = [row for row in hour.valid(progress) if row[0] in who.stations]
         asked = [row for row in valid if row[0] not in hour.suspect]
-        airshed, wanted = self._airsheds[code], self._wanted[code]
+        airshed, wanted = self._airshed(code, hour_s), self._wanted[code]
         concentrations = hour.concentrations(progress, [station for station, _, _ in asked]) if wanted else ()
         state = province_state(
             airshed, province, hour_s, len(who.stations), asked, concentrations, low_cost=who.low_cost
@@ -275,6 +281,11 @@ class ProvinceWatch:
         hour.revision, hour.said = hour.revision + 1, digest
         self._state[_key(place)] = _encode(hour)
         return msgspec.structs.replace(state, revision=hour.revision)
+
+    def _airshed(self, code: str, hour_s: int) -> Airshed:
+        """An airshed with the levels of the pack that is activated for an hour."""
+        activated = self._calendar.airshed(code, hour_s) if self._calendar is not None else None
+        return activated or self._airsheds[code]
 
     def _indices(self, hour_s: int, code: str, progress: int) -> dict[str, int]:
         """Index of every station of an airshed that has one in this hour."""

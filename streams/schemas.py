@@ -144,7 +144,8 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     Attributes:
         condition: ``unknown`` (too few valid stations: neither clean nor exceeding), ``clean`` or ``exceeding``
             (some level's entry threshold is met in this hour).
-        level: number of the highest level whose entry threshold the hour meets, 0 for none or unknown.
+        level: number of the highest level whose entry threshold the hour meets, 0 for none or unknown; by the levels
+            of the rule pack activated for the hour. An episode that is open under an older one is judged by that.
         median_index: median of the valid stations' hourly index; ``None`` when unknown.
         median_index_24h: median of the valid stations' 24-hour index; ``None`` without one.
         basis: class of the stations that are asked. Low-cost sensors are asked only where there is no reference

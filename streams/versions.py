@@ -10,13 +10,14 @@ together with its decisions; after a restart, or in a replay, the same ones coun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from streams.airsheds import Airshed
 from streams.lineage import Episode
+from streams.stage import State
 
 
 class Activation(msgspec.Struct, frozen=True, array_like=True):
@@ -102,3 +103,38 @@ class Reign(msgspec.Struct):
         moved = {a.episode for a in self.activations if a.episode and a.pack == wanted and a.from_s <= hour_s}
         held = [episode for episode in opened if not {episode.id, episode.parent} & moved]
         return "" if held else wanted
+
+
+class Calendar:
+    """The pack activated for each hour, for a stage that does not know of episodes; durable under one key of its state.
+
+    What such a stage says by it about an hour is for people to look at; the tracker judges the hour by the pack that
+    is in force.
+    """
+
+    def __init__(self, versions: Versions, state: State) -> None:
+        self._versions = versions
+        self._state = state
+        stored = state.get(_CALENDAR)
+        self._reigns = msgspec.json.decode(stored, type=dict[str, Reign]) if stored is not None else {}
+
+    def adopt(self, codes: Iterable[str], decided: Mapping[str, int]) -> None:
+        """Take over new activations; before hours are decided, and in front of every other write of the call.
+
+        Args:
+            codes: the airsheds; ``decided``: of those with a decided hour, the latest, epoch seconds.
+        """
+        for code in codes:
+            offered = self._versions.activations(code)
+            reign = self._reigns.setdefault(code, Reign(activations=[] if code in decided else list(offered)))
+            reign.adopt(offered, decided.get(code, 0))
+        body = msgspec.json.encode(self._reigns)
+        if body != self._state.get(_CALENDAR):
+            self._state[_CALENDAR] = body
+
+    def airshed(self, code: str, hour_s: int) -> Airshed | None:
+        """The airshed as the pack activated for an hour describes it."""
+        return self._versions.airshed(code, self._reigns[code].activated(hour_s).pack)
+
+
+_CALENDAR = "activations"

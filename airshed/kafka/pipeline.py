@@ -64,7 +64,7 @@ def stage_specs(
         )
 
     def watch(state: State) -> ProvinceWatch:
-        return ProvinceWatch(airsheds, registry, state, limits.neighbours)
+        return ProvinceWatch(airsheds, registry, state, limits.neighbours, versions=shelf)
 
     def track(state: State) -> EpisodeTracker:
         tracker = EpisodeTracker(airsheds, state, pack=pack.reference, versions=shelf)

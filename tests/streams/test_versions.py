@@ -12,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.airsheds import Airshed, Level
+from streams.clock import utc
 from streams.episodes import EpisodeTracker
+from streams.provinces import ProvinceWatch
 from streams.schemas import EpisodeEvent
 from streams.versions import Activation, Reign
+from tests.streams import test_provinces as provinces
 from tests.streams.crashes import call, crashing, once, undisturbed
 from tests.streams.province_hours import airshed, hour_s, mark, run, state, states, told
 from tests.streams.test_episode_properties import Story, stories
@@ -268,6 +271,29 @@ def _noticing(story: Story, known: Mapping[str, Airshed], log: list[tuple[str, i
 
 def _identity(event: EpisodeEvent) -> tuple[str, int]:
     return event.episode, event.transition
+
+
+def test_provinces_are_shown_by_the_pack_activated_for_the_hour() -> None:
+    region = provinces.REGION
+    versions = Shelf({"old@1": region, "new@2": changed(region, add=40)})
+
+    def watch(memory: MutableMapping[str, bytes]) -> ProvinceWatch:
+        return ProvinceWatch([region], provinces.registry(region), memory, versions=versions)
+
+    versions.activate("new@2", 4)
+    memory: dict[str, bytes] = {}
+    levels: dict[int, int] = {}
+    stage = watch(memory)
+    for hour in range(1, 7):
+        if hour == 6:
+            versions.activate("old@1", 5)  # hour 5 is decided: too late
+            versions.activate("old@1", 6)
+        said = provinces.said(stage, provinces.records(hour, [160] * 5, 160), mark(hour))
+        levels[hour] = said[0].level
+        stage = watch(memory)  # restarted after every hour
+    assert levels == {1: 1, 2: 1, 3: 1, 4: 0, 5: 0, 6: 1}
+    revised = provinces.said(stage, [provinces.record("A0", 4, 195, revision=1)], mark(7))
+    assert [(state.level, state.revision) for state in revised if state.time == utc(hour_s(4))] == [(0, 1)]
 
 
 @settings(max_examples=60, deadline=None)
