@@ -20,6 +20,7 @@ from streams.corrections import Correction, history_of
 from streams.decisions import Decisions
 from streams.history import DAY_S, Load, Window, weight
 from streams.legal import LegalTrack
+from streams.lineage import Episode
 from streams.local_days import hours_of_day_ending, whole_hour_zone
 from streams.schemas import EpisodeEvent, Mark, ProvinceDay, ProvinceState
 from streams.stage import State
@@ -35,6 +36,11 @@ class _Memory(msgspec.Struct):
     decisions: Decisions
     reign: Reign = msgspec.field(default_factory=Reign)
     legal: LegalTrack | None = None
+
+    @property
+    def opened(self) -> list[Episode]:
+        """The open episodes of both tracks: they keep the pack in force."""
+        return [*self.decisions.open, *(self.legal.decisions.open if self.legal else ())]
 
 
 class _Progress(msgspec.Struct):
@@ -56,7 +62,7 @@ class Standing:
 
     Attributes:
         decided_s: the latest decided hour, epoch seconds.
-        opened: the open episodes, oldest first.
+        opened: the open episodes, those of the legal track last.
     """
 
     reign: Reign
@@ -69,7 +75,7 @@ def standing(code: str, state: Mapping[str, bytes]) -> Standing | None:
     if _key(code) not in state:
         return None
     memory = _decode_memory(state[_key(code)])
-    return Standing(memory.reign, memory.window.end_s, [episode.id for episode in memory.decisions.open])
+    return Standing(memory.reign, memory.window.end_s, [episode.id for episode in memory.opened])
 
 
 class EpisodeTracker:
@@ -220,13 +226,14 @@ class EpisodeTracker:
                 self._refused.append((activation, decided_s))
 
     def _take_over(self, code: str, memory: _Memory, hour_s: int, load: Load) -> None:
-        legal = memory.legal.decisions.open if memory.legal else []
-        pack = memory.reign.successor(hour_s, [*memory.decisions.open, *legal])
+        pack = memory.reign.successor(hour_s, memory.opened)
         if pack:
             old, new = self._airsheds[code], self._switch(code, pack)
             memory.reign.pack, memory.reign.since_s = pack, hour_s
             memory.window.take_over(old, new, load)
             memory.decisions.take_over(new, memory.window, pack, lambda level: new.level_like(level, old))
+            if memory.legal is not None:
+                memory.legal.take_over(pack)
 
     def _switch(self, code: str, pack: str) -> Airshed:
         airshed = self._versions.airshed(code, pack)
@@ -282,6 +289,8 @@ class EpisodeTracker:
             memory.decisions.take_over(
                 self._airsheds[code], memory.window, base.pack, lambda level: min(level, highest)
             )
+            if memory.legal is not None:
+                memory.legal.take_over(base.pack)
         return memory
 
     def _clear(self, code: str) -> None:

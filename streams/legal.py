@@ -90,6 +90,11 @@ class LegalTrack(msgspec.Struct):
         told = [correction.tell(scene) for correction in corrections]
         return told + self.decisions.decide(scene, window, pack)
 
+    def take_over(self, pack: str) -> None:
+        """Another pack goes on with the episodes. Its definition is the same, or it would not have been let on."""
+        for episode in [*self.decisions.open, *self.decisions.closed]:
+            episode.pack = pack
+
 
 def _as_state(day: ProvinceDay) -> ProvinceState:
     """A day in the place of an hour: what it reaches is what as many stations as the definition asks for show."""

@@ -17,6 +17,7 @@ from streams.episodes import EpisodeTracker
 from streams.provinces import ProvinceWatch
 from streams.schemas import EpisodeEvent
 from streams.versions import Activation, Reign
+from tests.streams import test_legal as legal
 from tests.streams import test_provinces as provinces
 from tests.streams.crashes import call, crashing, once, undisturbed
 from tests.streams.province_hours import airshed, hour_s, mark, run, state, states, told
@@ -151,6 +152,29 @@ def test_two_open_episodes_go_on_under_the_new_pack_when_both_are_moved() -> Non
     versions.activate("new@2", 14, second.episode)
     events = run(stage, states(region, table)[8:], first=9)
     assert packs(events) == ["14 escalated 2 AB new@2", "14 escalated 2 EF new@2"]
+
+
+def test_an_open_legal_episode_keeps_its_pack_too_and_can_be_moved() -> None:
+    region = legal.region()
+    table = {"A": [320] * 5 + [100] * 2, "B": [320] * 5 + [100] * 2}
+    hour = legal.end_of(4) + 1
+
+    def said(*moves: str) -> tuple[list[tuple[str, str]], int]:
+        versions = Shelf({"old@1": region, "new@2": changed(region, add=10)})
+        versions.activate("new@2", hour)
+        for episode in moves:
+            versions.activate("new@2", hour + 2, episode)
+        stage = EpisodeTracker([region], {}, pack="old@1", versions=versions)
+        events = [
+            item for piece in legal.pieces(table) for item in call(stage, piece) if isinstance(item, EpisodeEvent)
+        ]
+        assert len({event.episode for event in events}) == 1
+        return [(event.kind, event.pack) for event in events], stage.reigns["test"].since_s
+
+    assert said() == ([("opened", "old@1"), ("closed", "old@1")], hour_s(legal.end_of(6) + 1))
+    stage = EpisodeTracker([region], {}, pack="old@1")
+    (opened, _) = [e for piece in legal.pieces(table) for e in call(stage, piece) if isinstance(e, EpisodeEvent)]
+    assert said(opened.episode) == ([("opened", "old@1"), ("closed", "new@2")], hour_s(hour + 2))
 
 
 def test_an_activation_for_a_decided_hour_is_refused_and_stays_refused() -> None:
