@@ -12,9 +12,10 @@ State, every key written whole, so that any first part of a call's writes can be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
+from itertools import repeat
 
 import msgspec
 
@@ -28,7 +29,7 @@ from streams.schemas import Mark, ProvinceDay, ProvinceState, StationIndex
 from streams.screening.limits import NeighbourLimits
 from streams.screening.neighbours import REASON
 from streams.screening.vigil import Vigil
-from streams.stage import State
+from streams.stage import State, Unkept
 from streams.stations import StationRegistry
 from streams.versions import Calendar, Versions
 from streams.watermark import Watermark
@@ -40,7 +41,7 @@ index stage; the rest is room for records that waited in a queue. Each hour cost
 Place = tuple[int, str, str]  # hour (epoch s), airshed, province: sorts oldest first
 
 
-class _Value(msgspec.Struct, array_like=True):
+class _Value(msgspec.Struct, array_like=True, gc=False):
     """What one record said about one station hour; ``decided`` is the epoch second of the mark it was made at.
     ``concentrations``: those that the levels of the airshed look at."""
 
@@ -52,6 +53,8 @@ class _Value(msgspec.Struct, array_like=True):
 
 
 _Values = list[tuple[str, _Value]]
+
+_NO_CONCENTRATIONS: dict[str, float] = {}  # shared; nobody writes into it
 
 
 class _Hour(msgspec.Struct, array_like=True):
@@ -71,20 +74,33 @@ class _Hour(msgspec.Struct, array_like=True):
         values.append(value)
         return True
 
-    def settle(self, progress: int) -> None:
-        """Drop what newer records have replaced for good."""
-        for values in self.stations.values():
+    def fill(self, values: _Values, known: Collection[str]) -> bool:
+        """Keep the first records of an empty hour, one of each station; false (and nothing kept) if they are not."""
+        if self.stations:
+            return False
+        stations = {station: [value] for station, value in values if station in known}
+        if len(stations) < len(values):
+            return False
+        self.stations = stations
+        return True
+
+    def settled(self, progress: int) -> list[tuple[str, int, int | None]]:
+        """(station, index, 24-hour index) of the stations with an index, highest first.
+
+        Drops what newer records have replaced for good.
+        """
+        found = []
+        for code, values in self.stations.items():
             while len(values) > 1 and values[1].decided <= progress:
                 del values[0]
-
-    def valid(self, progress: int) -> list[tuple[str, int, int | None]]:
-        """(station, index, 24-hour index) of the stations with an index, highest first. Call ``settle`` before."""
-        current = [(code, values[0]) for code, values in self.stations.items() if values[0].decided <= progress]
-        found = [(code, value.index, value.index_24h) for code, value in current if value.index is not None]
-        return sorted(found, key=lambda row: (-row[1], row[0]))
+            value = values[0]
+            if value.decided <= progress and value.index is not None:
+                found.append((-value.index, code, value.index_24h))
+        found.sort()
+        return [(code, -below, index_24h) for below, code, index_24h in found]
 
     def concentrations(self, progress: int, stations: Sequence[str]) -> list[dict[str, float]]:
-        """Concentrations of these stations. Call ``settle`` before."""
+        """Concentrations of these stations. Call ``settled`` before."""
         current = [self.stations[station][0] for station in stations]
         return [value.concentrations for value in current if value.decided <= progress]
 
@@ -135,6 +151,8 @@ class ProvinceWatch:
         limits = neighbours or NeighbourLimits(enabled=False)
         self._vigils = {code: Vigil(code, registry, state, limits) for code in self._airsheds}
         self._days = ProvinceDays(self._airsheds.values(), registry, state)
+        self._kept = not isinstance(state, Unkept)
+        self._valid: dict[Place, list[tuple[str, int, int | None]]] = {}  # of the decision that is being made
         self._open: dict[Place, _Hour] = {}  # hours still to be decided, kept decoded
         self._progress = _decode_progress(state["progress"]) if "progress" in state else _Progress()
         self._late = _decode_late(state["late"]) if "late" in state else set()
@@ -201,6 +219,8 @@ class ProvinceWatch:
         if known is None or hour_s <= self._decided(airshed) - RETENTION_S:
             return False
         hour = self._hour(place)
+        if hour.fill(values, known):
+            return True
         kept = [hour.add(station, value) for station, value in values if station in known]
         return any(kept)
 
@@ -215,7 +235,9 @@ class ProvinceWatch:
 
     def _keep(self, touched: Sequence[Place], late: set[Place], first: dict[str, int]) -> None:
         for place in touched:
-            self._state[_key(place)] = _encode(self._open[place])
+            # An hour still to be decided is in memory, and is written with its first statement.
+            if self._kept or place[0] <= self._decided(place[1]):
+                self._state[_key(place)] = _encode(self._open[place])
         self._note_late(late)
         if first != self._progress.first:
             self._progress.first = first
@@ -245,6 +267,7 @@ class ProvinceWatch:
             for hour in range(start, through[code] + 1, HOUR_S):
                 due += [(hour, code, province.code) for province in self._airsheds[code].provinces]
         due = sorted(set(due))
+        self._valid.clear()
         for place in due:
             state = self._statement(place, progress)
             if state is not None:
@@ -260,13 +283,13 @@ class ProvinceWatch:
         """The statement about a province hour, ``None`` if exactly this has been said."""
         hour_s, code, province = place
         hour = self._hour(place)
-        hour.settle(progress)
+        every = self._settled(place, progress)
         if hour.revision < 0:
             doubted = self._vigils[code].suspects(hour_s, lambda: self._indices(hour_s, code, progress))
             hour.suspect = sorted(doubted & hour.stations.keys())
         who = self._asked[code, province]
-        valid = [row for row in hour.valid(progress) if row[0] in who.stations]
-        asked = [row for row in valid if row[0] not in hour.suspect]
+        valid = [row for row in every if row[0] in who.stations]
+        asked = [row for row in valid if row[0] not in hour.suspect] if hour.suspect else valid
         airshed, wanted = self._airshed(code, hour_s), self._wanted[code]
         concentrations = hour.concentrations(progress, [station for station, _, _ in asked]) if wanted else ()
         state = province_state(
@@ -289,10 +312,14 @@ class ProvinceWatch:
 
     def _indices(self, hour_s: int, code: str, progress: int) -> dict[str, int]:
         """Index of every station of an airshed that has one in this hour."""
-        hours = [self._hour((hour_s, code, province.code)) for province in self._airsheds[code].provinces]
-        for hour in hours:
-            hour.settle(progress)
-        return {station: index for hour in hours for station, index, _ in hour.valid(progress)}
+        places = [(hour_s, code, province.code) for province in self._airsheds[code].provinces]
+        return {station: index for place in places for station, index, _ in self._settled(place, progress)}
+
+    def _settled(self, place: Place, progress: int) -> list[tuple[str, int, int | None]]:
+        """The valid stations of a province hour, once per decision: its statement and the airshed's vigil ask."""
+        if place not in self._valid:
+            self._valid[place] = self._hour(place).settled(progress)
+        return self._valid[place]
 
     def _forget(self, code: str, through: int) -> None:
         """Drop hours that can no longer be revised, and the decoded form of those that are decided."""
@@ -309,12 +336,12 @@ class ProvinceWatch:
 
 
 def _by_province(batch: IndexBatch, wanted: Sequence[Quantity]) -> dict[str, _Values]:
+    concentrations = batch.concentrations(wanted) if wanted else repeat(_NO_CONCENTRATIONS)
+    numbers = (batch.revisions.tolist(), repeat(batch.decided_s), batch.indices(), batch.indices_24h())
+    values = map(_Value, *numbers, concentrations)
     groups: dict[str, _Values] = {}
-    decided = batch.decided_s
-    numbers = (batch.revisions.tolist(), batch.indices(), batch.indices_24h(), batch.concentrations(wanted))
-    for row, revision, index, index_24h, concentrations in zip(batch.rows.tolist(), *numbers, strict=True):
+    for row, value in zip(batch.rows.tolist(), values, strict=True):
         station = batch.stations[row]
-        value = _Value(revision, decided, index, index_24h, concentrations)
         groups.setdefault(station.province, []).append((station.code, value))
     return groups
 

@@ -32,16 +32,15 @@ class Neighbours:
         lat, lon = (np.radians([getattr(station, name) for station in stations]) for name in ("lat", "lon"))
         near = _distance_km(lat, lon) <= limits.radius_km
         np.fill_diagonal(near, val=False)
-        # The neighbours of all stations behind each other, and where those of each begin and end.
-        self._near = np.nonzero(near)[1]
-        self._ends = np.cumsum(near.sum(axis=1))
+        # The neighbours of all stations behind each other, the stations that have any, and where theirs begin.
+        owners, self._near = np.nonzero(near)
+        self._owners, self._starts = np.unique(owners, return_index=True)
 
     def lonely(self, index: Mapping[str, int]) -> dict[str, int]:
         """Side of each lonely station of an hour: 1 above its neighbours, -1 below. ``index``: whole, by station."""
         value, present = np.zeros(len(self._codes), np.int64), np.zeros(len(self._codes), np.int64)
-        for code, number in index.items():
-            row = self._row[code]
-            value[row], present[row] = number, 1
+        rows = [self._row[code] for code in index]
+        value[rows], present[rows] = list(index.values()), 1
         count, total, squares = self._around(present), self._around(value), self._around(value * value)
         sides = self._sides(value, present, count, total, squares)
         return {self._codes[row]: int(sides[row]) for row in np.flatnonzero(sides).tolist()}
@@ -52,9 +51,11 @@ class Neighbours:
         return len(self._near)
 
     def _around(self, value: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Sum over the neighbours of each station; whole numbers, so that running sums lose nothing."""
-        running = np.concatenate(([0], np.cumsum(value[self._near])))
-        return np.diff(running[np.concatenate(([0], self._ends))])
+        """Sum over the neighbours of each station."""
+        total = np.zeros(len(value), np.int64)
+        if len(self._near):
+            total[self._owners] = np.add.reduceat(value[self._near], self._starts)
+        return total
 
     def _sides(
         self,
