@@ -112,6 +112,9 @@ def _rule(document: Document, path: Path, rule: Rule, airshed: Airshed) -> Itera
         yield document.problem(
             path, f"a notice of kind {rule.notice} asks for nothing", "list the measures under actions"
         )
+    if rule.audience.provinces == "told" and rule.notice != "bulletin":
+        remedy = "write bulletin; an all-clear goes to those who were warned in any case"
+        yield document.problem((*path, "audience", "provinces"), f"a {rule.notice} to those who were told", remedy)
     if rule.notice == "all-clear" and rule.audience.provinces == "joined":
         remedy = "use left, episode or episode-and-neighbours"
         yield document.problem((*path, "audience", "provinces"), "those who joined were not warned before", remedy)

@@ -185,6 +185,8 @@ class RuleEngine:
             return self._revoke(rule, event, spoken, seen)
         if rule.notice == "all-clear":
             return self._end(rule, event, spoken, seen)
+        if rule.audience.provinces == "told":
+            return self._follow_up(rule, event, spoken, seen)
         return self._warn(rule, event, spoken, seen)
 
     def _warn(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
@@ -203,6 +205,27 @@ class RuleEngine:
         if rule.notice in WARNINGS:
             spoken.warn(recipients, addressed, Told(event.episode, rule.audience.provinces))
         return self._decided(rule, event, seen, Reason.MADE, [notice])
+
+    def _follow_up(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
+        """An update to those who were warned; one notice for each episode they were warned in.
+
+        After the close nobody counts as warned any more; the ledger still knows who was, in this episode.
+        """
+        recipients = rule.audience.recipients
+        told = {code: entry.episode for code, entry in spoken.told.get(recipients, {}).items()}
+        if not event.level:
+            told = {province.code: event.episode for province in event.provinces}
+        refusals = {code: _refusal(rule, event, spoken, code, standing=False) for code in sorted(told)}
+        pairs = sorted((told[code], code) for code, refusal in refusals.items() if refusal is None)
+        if not pairs:
+            reasons = [refusal for refusal in refusals.values() if refusal is not None]
+            return self._decided(rule, event, seen, next(iter(reasons), Reason.NOBODY_WARNED))
+        notices = []
+        for told_in, group in groupby(pairs, key=lambda pair: pair[0]):
+            audience = Audience(recipients=recipients, provinces=[code for _, code in group], told_in=told_in)
+            notices.append(self._notice(rule, event, audience, seen))
+        spoken.remember(rule.id, [code for _, code in pairs], event.level, epoch_s(event.time))
+        return self._decided(rule, event, seen, Reason.MADE, notices)
 
     def _revoke(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
         """End rules that are in force, with all the stages above them, where they were told; the warning stays."""

@@ -11,7 +11,7 @@ from rules.notices import Approval, NoticeKind, Recipients
 from streams.airsheds import Airshed
 from streams.schemas import Track, TransitionKind
 
-Scope = Literal["episode", "joined", "left", "episode-and-neighbours", "airshed"]
+Scope = Literal["episode", "joined", "left", "episode-and-neighbours", "airshed", "told"]
 OncePer = Literal["episode", "level", "transition"]
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", max_length=60)]
 """Machine names: they become parts of ids and file names."""
@@ -41,7 +41,8 @@ class RuleAudience(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         recipients: the registry they come from.
         provinces: ``episode``: those in it; ``joined`` / ``left``: those that came in or went out with this event;
-            ``episode-and-neighbours``: those in it and next to it; ``airshed``: all. An all-clear goes only to
+            ``episode-and-neighbours``: those in it and next to it; ``airshed``: all; ``told``: those who were warned in
+            the episode, and nobody else (for bulletins, e.g. on ``revised``). An all-clear goes only to
             provinces that were warned: with ``left`` to those no longer within reach of the warning, and to all of
             them at the close.
     """

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streams.airsheds import Airshed
-from streams.clock import HOUR_S
+from streams.clock import HOUR_S, utc
 from streams.components import Neighbours, regional, regional_level, regional_onset
 from streams.history import Window
 from streams.lineage import Episode
-from streams.schemas import EpisodeEvent
+from streams.schemas import EpisodeEvent, Revision
 from streams.transitions import Scene, stamp
 
 OFF = (0, 0)  # level and corroborated level of a province that is on none
@@ -35,10 +35,11 @@ class Correction:
 
     episode: Episode
     reason: str
+    revision: Revision
 
     def tell(self, scene: Scene) -> EpisodeEvent:
         """The event, at the hour of the scene. Level and provinces stay as they were announced."""
-        return scene.tell(self.episode, "revised", self.reason, level=self.episode.level)
+        return scene.tell(self.episode, "revised", self.reason, level=self.episode.level, revision=self.revision)
 
 
 def corrected(
@@ -63,14 +64,16 @@ def corrected(
         after = window.corroborated_since()
         onset_s = None if episode.closed_s else _moved_onset(episode, before.since, after, neighbours, minimum)
         reason = _reason(changed, episode, onset_s, "h" if window.step_s == HOUR_S else "d")
-        if not episode.closed_s and not _supported(episode, window, neighbours, minimum):
+        supported = bool(episode.closed_s) or _supported(episode, window, neighbours, minimum)
+        revision = _revision(changed, episode, supported=supported)
+        if not supported:
             reason += ". Without the hours that changed no episode would be open; it stays until the exit rule is met"
         episode.onset_s = onset_s or episode.onset_s
         sure = [
             {code: window.trail[hour_s].get(code, OFF)[1] for code in episode.provinces} for hour_s in sorted(changed)
         ]
         episode.peak = max([episode.peak, *(regional_level(hour, neighbours, minimum) for hour in sure)])
-        corrections.append(Correction(episode, reason))
+        corrections.append(Correction(episode, reason, revision))
     return corrections
 
 
@@ -88,6 +91,18 @@ def _changed_hours(
             if codes:
                 changed[hour_s] = codes
     return changed
+
+
+def _revision(changed: Changes, episode: Episode, *, supported: bool) -> Revision:
+    return Revision(
+        provinces=sorted({code for codes in changed.values() for code in codes}),
+        first=utc(min(changed)),
+        last=utc(max(changed)),
+        hours=len(changed),
+        previous_onset=utc(episode.onset_s),
+        previous_peak_level=episode.peak,
+        supported=supported,
+    )
 
 
 def _moved_onset(

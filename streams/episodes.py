@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import msgspec
 
@@ -192,7 +193,7 @@ class EpisodeTracker:
         corrections = self._correct(self._airsheds[code], memory, load)
         self._take_over(code, memory, hour_s, load)
         window.fold(self._airsheds[code], load)
-        scene = self._scene(self._airsheds[code], window, load(hour_s))
+        scene = self._scene(self._airsheds[code], window, load)
         told = [correction.tell(scene) for correction in corrections]
         return told + decisions.decide(scene, window, memory.reign.pack) + self._legal_step(code, memory, hour_s)
 
@@ -251,10 +252,10 @@ class EpisodeTracker:
         window.refold(airshed, load)
         return memory.decisions.correct(airshed, self._neighbours[airshed.code], window, before)
 
-    def _scene(self, airshed: Airshed, window: Window, states: Mapping[str, ProvinceState]) -> Scene:
+    def _scene(self, airshed: Airshed, window: Window, load: Load) -> Scene:
         neighbours = self._neighbours[airshed.code]
         levels, since, sure = window.levels(), window.since(), window.corroborated()
-        return Scene(airshed, neighbours, window.end_s, states, levels, since, sure)
+        return Scene(airshed, neighbours, window.end_s, load(window.end_s), levels, since, sure, load=cache(load))
 
     def _begin(self, places: Iterable[tuple[str, int]]) -> None:
         first = dict(self._progress.first)

@@ -84,9 +84,8 @@ class LegalTrack(msgspec.Struct):
             corrections = self.decisions.correct(view, neighbours, self.window, before)
         self.window.fold(view, states)
         window, now = self.window, states(self.window.end_s)
-        scene = Scene(
-            view, neighbours, window.end_s, now, window.levels(), window.since(), window.corroborated(), "legal"
-        )
+        levels, since, sure = window.levels(), window.since(), window.corroborated()
+        scene = Scene(view, neighbours, window.end_s, now, levels, since, sure, "legal", states, window.step_s)
         told = [correction.tell(scene) for correction in corrections]
         return told + self.decisions.decide(scene, window, pack)
 

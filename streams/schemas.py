@@ -213,6 +213,11 @@ class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         level: level it is on; ``corroborated``: the highest that does not rest on any single station, nor on low-cost
             sensors. Only the latter opens an episode, holds it open and makes its level.
+        since: first hour of the exceedance it is in, or was in.
+        course: its hourly medians from ``since`` on, the latest 24 of them, oldest first; the last is of the hour of
+            the event, ``None`` is unknown. (Days, on the legal track. Not told with ``status``.)
+        witnesses: station, in how many of these hours it was at or above the threshold of the level, its highest
+            index in them. Those at or above it first, highest first, at most ten.
     """
 
     code: str
@@ -227,6 +232,27 @@ class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
     stations: list[tuple[str, int, int | None]]
     medians: dict[str, float] = {}
     corroborated: int = 0
+    course: list[int | None] = []
+    witnesses: list[tuple[str, int, int]] = []
+
+
+class Revision(msgspec.Struct, frozen=True, kw_only=True):
+    """What late readings changed about an episode that had been told already.
+
+    Attributes:
+        provinces: codes of those whose level is another one in some hour.
+        first / last: first and last such hour; ``hours``: how many there are.
+        previous_onset / previous_peak_level: as they were told before.
+        supported: whether the hours as they are known now still make an episode.
+    """
+
+    provinces: list[str]
+    first: datetime
+    last: datetime
+    hours: int
+    previous_onset: datetime
+    previous_peak_level: int
+    supported: bool
 
 
 TransitionKind = Literal["opened", "grown", "escalated", "eased", "merged", "split", "closed", "revised", "status"]
@@ -251,6 +277,7 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
         reason: what made the transition, in words, with the numbers.
         pack: name and version of the rule pack in force for this episode.
         parent / merged_into: other episodes concerned by a split or a merge.
+        revision: with ``revised``, what has changed.
         track: ``operational``: the levels of the pack; ``legal``: the definition of the law, beside it.
     """
 
@@ -274,4 +301,5 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     merged_into: str | None = None
     departed: list[EpisodeProvince] = []
     track: Track = "operational"
+    revision: Revision | None = None
     airshed_levels: dict[str, int] = {}

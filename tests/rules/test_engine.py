@@ -22,7 +22,7 @@ from rules.loading import parse_pack
 from rules.model import Pack
 from rules.notices import ActualNotice, ExerciseNotice, Notice, notice_id
 from streams.clock import utc
-from streams.schemas import EpisodeEvent, EpisodeProvince, Mark, TransitionKind
+from streams.schemas import EpisodeEvent, EpisodeProvince, Mark, Revision, TransitionKind
 from tests.streams.crashes import crashing, once, undisturbed
 
 PACK = parse_pack("good.yaml", (Path(__file__).parent / "packs" / "good.yaml").read_bytes())
@@ -128,6 +128,64 @@ def test_nobody_who_was_not_warned_hears_that_it_is_over() -> None:
     stage = engine()
     assert heard(stage.accept([event("closed", 1, 0, "12", left="12")])) == []
     assert {decision.reason for decision in stage.take_decisions()} == {Reason.NOBODY_WARNED}
+
+
+def revised(transition: int, level: int, provinces: str, *, peak: int, before: int) -> EpisodeEvent:
+    """Late readings: the peak was higher than told."""
+    said = event("revised", transition, level, provinces, previous=level)
+    revision = Revision(
+        provinces=["01"],
+        first=utc(0),
+        last=utc(3600),
+        hours=2,
+        previous_onset=utc(0),
+        previous_peak_level=before,
+        supported=True,
+    )
+    return msgspec.structs.replace(said, peak_level=peak, revision=revision)
+
+
+def correcting(**values: Any) -> Pack:
+    """The pack with a rule for corrections in place of its first all-clear for residents."""
+    rule = msgspec.structs.replace(
+        PACK.rules[0],
+        id="corrections",
+        on=["revised"],
+        when="peak_level > previous_peak_level && '01' in changed",
+        notice="bulletin",
+        audience=msgspec.structs.replace(PACK.rules[0].audience, provinces="told"),
+        once_per="transition",
+        **values,
+    )
+    return msgspec.structs.replace(PACK, rules=[*PACK.rules, rule])
+
+
+def test_a_correction_reaches_those_who_were_told_and_nobody_else() -> None:
+    assert told(
+        event("opened", 1, 1, "12", index=160),
+        revised(2, 1, "12", peak=2, before=1),
+        revised(3, 1, "12", peak=2, before=2),  # nothing that was said is wrong
+        pack=correcting(),
+    ) == [["residents 01 02"], ["corrections 01 02 (e1)"], []]
+    assert told(revised(1, 1, "12", peak=2, before=1), pack=correcting()) == [[]]
+
+
+def test_a_correction_of_a_closed_episode_asks_the_ledger_who_was_told() -> None:
+    assert told(
+        event("opened", 1, 1, "12", index=160),
+        event("closed", 2, 0, "12", left="12", previous=1),
+        revised(3, 0, "12", peak=2, before=1),
+        pack=correcting(),
+    )[2:] == [["corrections 01 02 (e1)"]]
+
+
+def test_corrections_may_have_to_wait() -> None:
+    assert told(
+        event("opened", 1, 1, "12", index=160),
+        revised(2, 1, "12", peak=2, before=1),
+        revised(3, 1, "12", peak=3, before=2),
+        pack=correcting(cooling_hours=6),
+    )[1:] == [["corrections 01 02 (e1)"], []]
 
 
 def test_rules_hear_their_own_track_only() -> None:

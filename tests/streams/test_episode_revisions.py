@@ -65,6 +65,11 @@ def test_a_higher_level_in_the_past_corrects_the_peak_only() -> None:
     events = with_late({"A": "160*20", "B": "160*20"}, 14, revisions)
     assert told(events) == ["4 opened 1 AB", "15 revised 1 AB"]
     assert events[1].peak_level == 3
+    revision = events[1].revision
+    assert revision is not None
+    assert (revision.provinces, revision.hours, revision.previous_peak_level) == (["A", "B"], 5, 1)
+    assert (revision.first.timestamp(), revision.last.timestamp()) == (hour_s(4), hour_s(8))
+    assert revision.supported
 
 
 def test_an_earlier_onset_is_corrected() -> None:

@@ -212,6 +212,28 @@ def test_identity_values_and_reason_of_the_first_event() -> None:
     )
 
 
+def test_the_hours_and_stations_that_made_the_case_are_named() -> None:
+    region = airshed()
+    hours = states(region, {"A": "60*2 160 170 ? 180 165", "B": "60 160*6"})
+    uneven = [("A3", 190, 180), ("A1", 180, 170), ("A0", 150, 160), ("A2", 149, 150)]
+    hours[3][0] = province_state(region, "A", hour_s(4), 4, uneven)
+    (opened,) = run(tracker(region), hours)
+    province = opened.provinces[0]
+    assert opened.time.timestamp() == hour_s(7)
+    assert province.since.timestamp() == hour_s(3)
+    assert province.course == [160, 165, None, 180, 165]
+    assert province.witnesses[:4] == [("A3", 4, 190), ("A0", 4, 180), ("A1", 4, 180), ("A2", 3, 180)]
+    assert opened.provinces[1].course == [160] * 6
+
+
+def test_the_course_of_a_long_episode_is_its_latest_day() -> None:
+    region = airshed()
+    events = run(tracker(region), states(region, {"A": "160*30 90*4", "B": "160*34"}))
+    assert told(events) == ["4 opened 1 AB", "34 closed 0 AB"]
+    assert events[1].departed[0].course == [160] * 20 + [90] * 4
+    assert events[1].departed[0].witnesses[0] == ("A0", 20, 160)
+
+
 def test_one_station_cannot_open_an_episode() -> None:
     """A fire beside one of five stations: half of them, and two, would have to be over the level."""
     region = airshed()
