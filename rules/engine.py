@@ -22,7 +22,7 @@ from rules.notices import (
     NoticeProvince,
     notice_id,
 )
-from rules.readiness import Readiness, Reason, cumulative_actions, stages_below
+from rules.readiness import Reason, cumulative_actions, readiness, stages_below
 from rules.variables import Memory
 from streams.clock import HOUR_S, epoch_s
 from streams.schemas import EpisodeEvent, EpisodeProvince, Mark
@@ -116,6 +116,7 @@ class RuleEngine:
         self._conditions = self._compiled[pack.reference]
         self._neighbours = {province.code: province.neighbours for province in pack.airshed.provinces}
         self._rules = {rule.id: rule for rule in pack.rules}
+        self._stages_first = sorted(pack.rules, key=lambda rule: -len(stages_below(rule, self._rules)))
         self._provinces = {province.code: province for province in pack.airshed.provinces}
 
     def _judge_by(self, reference: str) -> None:
@@ -159,26 +160,39 @@ class RuleEngine:
             spoken.end(epoch_s(event.time))
 
     def _ask_all(self, event: EpisodeEvent, spoken: Spoken) -> list[Notice]:
-        """Ask every rule that listens to the event, and let those that wait for time see it."""
-        rules = [rule for rule in self._pack.rules if event.track == rule.track]
-        rules = [rule for rule in rules if event.kind in rule.on or rule.for_hours]
+        """Ask every rule that listens to the event, and let those that wait for time see it.
+
+        Higher stages come first, so that a province hears the highest that speaks, and that one only.
+        """
         common = variables_of(event, self._pack.airshed, self._pack.holidays)
-        memories = {rule.id: spoken.rules.setdefault(rule.id, Memory()) for rule in rules}
-        seen = {rule.id: common | memories[rule.id].variables(event.time) for rule in rules}
-        readiness = Readiness(rules, self._conditions, event, memories, seen)
+        covered: dict[str, set[str]] = {}
         notices = []
-        for rule in rules:
-            if event.kind in rule.on:
-                said = self._ask(rule, event, spoken, seen[rule.id], readiness)
-                for _ in said:
-                    memories[rule.id].spoke(event.level, epoch_s(event.time))
-                notices += said
+        for rule in self._stages_first:
+            listens = event.kind in rule.on
+            if event.track != rule.track or not (listens or rule.for_hours):
+                continue
+            memory = spoken.rules.setdefault(rule.id, Memory())
+            seen = common | memory.variables(event.time)
+            refusal = readiness(rule, self._conditions[rule.id], event, memory, seen)
+            if not listens:
+                continue
+            said = self._ask(rule, event, spoken, seen, refusal, covered.get(rule.id, set()))
+            for notice in said:
+                memory.spoke(event.level, epoch_s(event.time))
+                for stage in stages_below(rule, self._rules):
+                    covered.setdefault(stage.id, set()).update(notice.audience.provinces)
+            notices += said
         return notices
 
     def _ask(
-        self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any], readiness: Readiness
+        self,
+        rule: Rule,
+        event: EpisodeEvent,
+        spoken: Spoken,
+        seen: dict[str, Any],
+        refusal: Reason | None,
+        covered: set[str],
     ) -> list[Notice]:
-        refusal = readiness.refusal(rule)
         if refusal is not None:
             return self._decided(rule, event, seen, refusal)
         if rule.revokes:
@@ -187,12 +201,20 @@ class RuleEngine:
             return self._end(rule, event, spoken, seen)
         if rule.audience.provinces == "told":
             return self._follow_up(rule, event, spoken, seen)
-        return self._warn(rule, event, spoken, seen)
+        return self._warn(rule, event, spoken, seen, covered)
 
-    def _warn(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
+    def _warn(
+        self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any], covered: set[str]
+    ) -> list[Notice]:
         scope = self._scope(rule.audience.provinces, event)
+        if rule.audience.at_level:
+            reached = {province.code for province in event.provinces if province.level >= rule.audience.at_level}
+            scope = [code for code in scope if code in reached]
         standing = any(rule.id in other.revokes for other in self._pack.rules)
-        refusals = {code: _refusal(rule, event, spoken, code, standing=standing) for code in scope}
+        refusals = {
+            code: Reason.HIGHER_STAGE if code in covered else _refusal(rule, event, spoken, code, standing=standing)
+            for code in scope
+        }
         addressed = [code for code, refusal in refusals.items() if refusal is None]
         if not addressed:
             reasons = [refusal for refusal in refusals.values() if refusal is not None]
@@ -228,7 +250,8 @@ class RuleEngine:
         return self._decided(rule, event, seen, Reason.MADE, notices)
 
     def _revoke(self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any]) -> list[Notice]:
-        """End rules that are in force, with all the stages above them, where they were told; the warning stays."""
+        """End rules that are in force, with all the stages above them, where they were told. Who was told of nothing
+        else is warned no longer, and hears of no second end."""
         over = {other.id for other in self._pack.rules if self._ends_with(other, rule.revokes)}
         codes = sorted({code for name in sorted(over) for code in spoken.said.get(name, {})})
         if not codes:
@@ -241,6 +264,10 @@ class RuleEngine:
             audience = Audience(recipients=rule.audience.recipients, provinces=provinces, told_in=told_in)
             notices.append(self._notice(rule, event, audience, seen))
         spoken.revoke(sorted(over))
+        recipients = rule.audience.recipients
+        warning = [r for r in self._pack.rules if r.audience.recipients == recipients and r.notice in WARNINGS]
+        still = {code for other in warning for code in spoken.said.get(other.id, {})}
+        spoken.release(recipients, [], [code for code in codes if code not in still])
         return self._decided(rule, event, seen, Reason.MADE, notices)
 
     def _ends_with(self, rule: Rule, revoked: Sequence[str]) -> bool:

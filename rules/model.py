@@ -45,10 +45,12 @@ class RuleAudience(msgspec.Struct, frozen=True, kw_only=True):
             the episode, and nobody else (for bulletins, e.g. on ``revised``). An all-clear goes only to
             provinces that were warned: with ``left`` to those no longer within reach of the warning, and to all of
             them at the close.
+        at_level: with ``episode``, only provinces that are on this level themselves, or above it.
     """
 
     recipients: Recipients
     provinces: Scope = "episode"
+    at_level: Annotated[int, Meta(ge=0, le=9)] = 0
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
-"""Whether a rule may speak at an event, before it is asked to whom: condition, waiting time, quorum, higher stages."""
+"""Whether a rule may speak at an event, before it is asked to whom: condition, waiting time, quorum, stages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -65,55 +65,22 @@ def cumulative_actions(rule: Rule, rules: Mapping[str, Rule]) -> dict[str, list[
     return actions
 
 
-class Readiness:
-    """What each rule's condition, waiting time and quorum say of one event; the memories of the rules go along.
-
-    Args:
-        memories: by rule; ``holds_since`` is kept up to date here.
-        seen: by rule, the variables it sees.
-    """
-
-    def __init__(
-        self,
-        rules: Sequence[Rule],
-        conditions: Mapping[str, Condition],
-        event: EpisodeEvent,
-        memories: Mapping[str, Memory],
-        seen: Mapping[str, dict[str, Any]],
-    ) -> None:
-        self._rules = {rule.id: rule for rule in rules}
-        self._conditions = conditions
-        self._event = event
-        self._seen = seen
-        self._found = {rule.id: self._judge(rule, memories[rule.id]) for rule in rules}
-
-    def refusal(self, rule: Rule) -> Reason | None:
-        """Why a rule may not speak; ``None`` if it may."""
-        found = self._found[rule.id]
-        if found is None and any(self._speaks(other) for other in self._above(rule)):
-            return Reason.HIGHER_STAGE
-        return found
-
-    def _above(self, rule: Rule) -> list[Rule]:
-        return [other for other in self._rules.values() if rule in stages_below(other, self._rules)]
-
-    def _speaks(self, rule: Rule) -> bool:
-        return self._found[rule.id] is None and self._event.kind in rule.on
-
-    def _judge(self, rule: Rule, memory: Memory) -> Reason | None:
-        now_s = epoch_s(self._event.time)
-        try:
-            holds = self._conditions[rule.id].holds(self._seen[rule.id])
-        except ConditionError:
-            memory.holds_since = 0
-            return Reason.CONDITION_ERROR
-        memory.holds_since = (memory.holds_since or now_s) if holds else 0
-        if not holds:
-            return Reason.CONDITION_FALSE
-        if now_s - memory.holds_since < rule.for_hours * HOUR_S:
-            return Reason.NOT_YET
-        if rule.quorum is not None:
-            levels = self._event.airshed_levels.values()
-            if sum(level >= rule.quorum.level for level in levels) < rule.quorum.provinces:
-                return Reason.NO_QUORUM
-        return None
+def readiness(
+    rule: Rule, condition: Condition, event: EpisodeEvent, memory: Memory, seen: dict[str, Any]
+) -> Reason | None:
+    """Why a rule may not speak at an event; ``None`` if it may. Keeps the memory's ``holds_since`` up to date."""
+    now_s = epoch_s(event.time)
+    try:
+        holds = condition.holds(seen)
+    except ConditionError:
+        memory.holds_since = 0
+        return Reason.CONDITION_ERROR
+    memory.holds_since = (memory.holds_since or now_s) if holds else 0
+    if not holds:
+        return Reason.CONDITION_FALSE
+    if now_s - memory.holds_since < rule.for_hours * HOUR_S:
+        return Reason.NOT_YET
+    if rule.quorum is not None:
+        on = sum(level >= rule.quorum.level for level in event.airshed_levels.values())
+        return Reason.NO_QUORUM if on < rule.quorum.provinces else None
+    return None

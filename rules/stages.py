@@ -19,6 +19,9 @@ def stage_problems(document: Document, pack: Pack) -> Iterator[Problem]:
         yield from _revokes(document, path, rule, rules)
         yield from _waits(document, path, rule)
         yield from _quorum(document, path, rule, pack)
+        if rule.audience.at_level > len(pack.airshed.levels):
+            message = f"level {rule.audience.at_level} of {len(pack.airshed.levels)}: nobody would ever be told"
+            yield document.problem((*path, "audience", "at_level"), message, f"at most {len(pack.airshed.levels)}")
         if rule.quiet_hours == "ignore" and rule.priority != 0:
             remedy = "give the rule priority 0, or hours of its own"
             yield document.problem((*path, "quiet_hours"), f"priority {rule.priority} cannot ignore them", remedy)
@@ -38,6 +41,9 @@ def _extends(document: Document, path: Path, rule: Rule, rules: dict[str, Rule])
     elif (below.notice, below.audience.recipients, below.track) != (rule.notice, rule.audience.recipients, rule.track):
         message = f"{below.id} says {below.notice} to {below.audience.recipients} ({below.track})"
         yield document.problem(place, message, "stages of one ladder say the same kind of notice to the same people")
+    elif "transition" in (rule.once_per, below.once_per):
+        remedy = "write once_per: level, or episode"
+        yield document.problem(place, "a stage that speaks at every event would speak below a higher one", remedy)
     elif _goes_round(rule, rules):
         yield document.problem(place, "the stages go round in a circle", "the lowest stage extends nothing")
 

@@ -16,7 +16,7 @@ from streams.schemas import EpisodeEvent, EpisodeProvince, TransitionKind
 
 Variables = Mapping[str, Any]
 
-_PARTICLES = "median of each province about which it is known, µg/m³; only what the levels of the pack look at"
+_PARTICLES = "median of each province about which it is known, µg/m³; only what the levels or ``watched`` name"
 
 VARIABLES: dict[str, tuple[str, str]] = {
     "kind": ("string", "kind of the event: opened, grown, escalated, eased, merged, split, closed, revised, status"),

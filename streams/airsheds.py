@@ -39,7 +39,8 @@ class Criterion(msgspec.Struct, frozen=True, kw_only=True):
         quantity: what is looked at.
         enter: value at or above which an hour counts.
         enter_hours: consecutive hours needed.
-        exit: value below which an hour counts towards leaving the level; ``None`` = not asked on leaving.
+        exit: value below which an hour counts towards leaving the level; ``None``: of a criterion of ``instead`` the
+            same as ``enter``, and one of ``also`` is not asked on leaving.
     """
 
     quantity: Quantity
@@ -135,7 +136,10 @@ class LegalDefinition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Airshed(msgspec.Struct, frozen=True, kw_only=True):
-    """A region with its index standard and its levels, lowest first (level numbers count from 1)."""
+    """A region with its index standard and its levels, lowest first (level numbers count from 1).
+
+    ``watched``: further concentrations that conditions of rules look at, beside those of the levels.
+    """
 
     code: str
     names: dict[str, str]
@@ -145,6 +149,7 @@ class Airshed(msgspec.Struct, frozen=True, kw_only=True):
     levels: list[Level]
     detection: Detection = Detection()
     legal_track: LegalDefinition | None = None
+    watched: list[Quantity] = []
 
     def province(self, code_or_name: str) -> Province | None:
         """The province with this code, name or alias (case-insensitive); ``None`` if it is not of this airshed."""
@@ -173,7 +178,7 @@ class Airshed(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def concentrations(self) -> list[Quantity]:
         """The concentrations its levels look at, sorted; the indices are always known."""
-        found = {quantity for level in self.levels for quantity in level.quantities}
+        found = {quantity for level in self.levels for quantity in level.quantities} | set(self.watched)
         return sorted(found - {"index", "index_24h"})
 
     def level_name(self, level: int) -> str:

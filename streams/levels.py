@@ -156,8 +156,8 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
         self.unknown = 0
         for number, (run, level) in enumerate(zip(self.runs, levels, strict=True), start=1):
             exceeding = state.level >= number if state.reached is None else state.reached >= level.enter
-            run.count(exceeding, not exceeding and _is_below(level, state), hour_s)
             run.tally(level.criteria, state, hour_s)
+            run.count(exceeding, not exceeding and _is_below(level, run, state), hour_s)
         self._enter(levels, state)
         self._leave(levels)
         self.on_hours = self.on_hours + 1 if self.level else 0
@@ -197,11 +197,21 @@ def _is_known(levels: Sequence[Level], state: ProvinceState) -> bool:
     return state.median_index is not None and all(value_of(state, level.quantity) is not None for level in levels)
 
 
-def _is_below(level: Level, state: ProvinceState) -> bool:
-    """Whether an hour counts towards leaving: everything the level looks at on leaving lies below its exit."""
-    asked = [(criterion.quantity, criterion.exit) for criterion in level.criteria]
-    exits = [(level.exit_quantity or level.quantity, level.exit), *asked]
-    return all(lies_below(state, quantity, leave) for quantity, leave in exits if leave is not None)
+def _is_below(level: Level, run: Run, state: ProvinceState) -> bool:
+    """Whether an hour counts towards leaving: everything the level looks at on leaving lies below its exit.
+
+    Another way in keeps the level on as long as it is met itself; what it looks at may be unknown if it was not met
+    when it was last known, or a network that never measures it could never give an all-clear.
+    """
+    if not lies_below(state, level.exit_quantity or level.quantity, level.exit):
+        return False
+    if not all(c.exit is None or lies_below(state, c.quantity, c.exit) for c in level.also):
+        return False
+    return all(
+        lies_below(state, c.quantity, c.enter if c.exit is None else c.exit)
+        or (value_of(state, c.quantity) is None and not tally.hours)
+        for c, tally in zip(level.instead, run.tallies[len(level.also) :], strict=True)
+    )
 
 
 class Standing(msgspec.Struct, array_like=True):

@@ -8,13 +8,13 @@ import pytest
 
 from notifiers.facts import Addressee
 from notifiers.renderer import Renderer
-from rules.loading import load_pack
+from rules.loading import load_pack, packaged_packs
 from rules.model import Pack, Rule
 from rules.notices import Audience, ExerciseNotice, NoticeProvince
 from tests.notifiers.samples import LINKS, NOON
 
 RENDERER = Renderer()
-PACKS = [load_pack("vietnam-2026"), load_pack("china-2024")]
+PACKS = [load_pack(name) for name in packaged_packs()]
 LINK = LINKS.acknowledgement("6f1d2c1e-6a55-5d0b-9a51-0d6f6b0a9a11").replace("127.0.0.1:9", "canhbao.moitruong.gov.vn")
 
 
@@ -56,8 +56,12 @@ def spoken(pack: Pack, rule: Rule) -> ExerciseNotice:
 @pytest.mark.parametrize(
     ("pack", "rule"), [(p, r) for p in PACKS for r in p.rules], ids=lambda v: v.name if isinstance(v, Pack) else v.id
 )
-@pytest.mark.parametrize("language", ["vi", "en"])
-def test_every_rule_can_be_said(pack: Pack, rule: Rule, language: str) -> None:
+def test_every_rule_can_be_said(pack: Pack, rule: Rule) -> None:
+    for language in pack.sender:
+        _can_be_said(pack, rule, language)
+
+
+def _can_be_said(pack: Pack, rule: Rule, language: str) -> None:
     notice = spoken(pack, rule)
     facility = "Nhà máy xi măng và vật liệu xây dựng số 17" if rule.audience.recipients == "facilities" else ""
     link = LINK if rule.notice == "request" else ""

@@ -140,10 +140,13 @@ def test_a_stagnation_of_five_days_is_one_episode_recognised_early_and_ended_onc
     assert hours[1] <= 96
     assert [(n.rule, len(n.audience.provinces)) for n in notices] == [
         ("residents-advisory", 7),
+        ("authorities-watch", 7),
+        ("authorities-alert", 7),
         ("residents-advisory", 7),
         ("facilities-request-alert", 7),
         ("facilities-release-eased", 7),
         ("residents-all-clear", 7),
+        ("authorities-end", 7),
     ]
 
 
@@ -219,7 +222,7 @@ def _points(geometry: dict[str, Any]) -> Iterator[NDArray[np.float64]]:
 @pytest.mark.recorded
 @pytest.mark.slow
 def test_the_recorded_january_in_north_china_is_one_episode(recorded: Path) -> None:
-    """9 to 16 January 2019, 12 provinces: one episode, opened on the 10th, ended on the 16th (local days)."""
+    """9 to 16 January 2019, 12 provinces: one episode, opened with the 11th, ended on the 16th (local days)."""
     pack = load_pack("china-2024")
     folder = recorded / "data" / "cn-north-2019-01"
     registry = read_stations(folder / "stations.csv", [pack.airshed])
@@ -228,7 +231,7 @@ def test_the_recorded_january_in_north_china_is_one_episode(recorded: Path) -> N
     assert len({event.episode for event in events}) == 1
     assert [event.kind for event in (events[0], events[-1])] == ["opened", "closed"]
     days = [(epoch_s(event.time) + 8 * HOUR_S) // (24 * HOUR_S) - 17_896 for event in events]
-    assert (days[0], days[-1]) == (10, 16)
+    assert (days[0], days[-1]) == (11, 16)
     everybody = {province.code for event in events for province in event.provinces}
     assert {"11", "12", "13", "14", "37", "41", "61"} <= everybody
     assert not {"15", "42"} & everybody  # Inner Mongolia and Hubei stayed below

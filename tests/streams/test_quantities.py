@@ -105,6 +105,19 @@ def test_an_exit_of_a_further_criterion_must_be_reached_too() -> None:
     assert told(events) == ["4 opened 1 AB", "6 closed 0 AB"]
 
 
+def test_what_is_never_measured_holds_no_level_on() -> None:
+    coarse = Criterion(quantity="pm10_1h", enter=150)
+    place = region(level("advisory", 75, 35, 2, instead=[coarse]))
+    both = "20*3 80*4 20*2"
+    assert told(run(tracker(place), hours(place, {"A": both, "B": both}))) == ["6 opened 1 AB", "8 closed 0 AB"]
+
+
+def test_another_way_in_keeps_the_level_on_while_it_is_met() -> None:
+    lasting = Criterion(quantity="index", enter=160, enter_hours=4)
+    place = region(level("alert", 301, 250, 1, quantity="index", instead=[lasting]))
+    assert story({"A": "165*7 159*2", "B": "165*7 159*2"}, place) == ["5 opened 1 AB", "8 closed 0 AB"]
+
+
 def test_only_the_city_that_decides_is_put_on_a_level() -> None:
     place = region(level("stage", 201, 180, 2, quantity="index_24h"), silent="B")
     alone = msgspec.structs.replace(place.detection, minimum_provinces=1)
