@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.cluster import Reader
 from bench.workload import POLLUTANTS, hour_text
-from streams.chunks import NEVER, unpack
+from streams.chunks import NEVER, SLOTS, unpack
 from streams.schemas import StationIndex
 from streams.topics import STATIONS, changelog
 from streams.windows import SCALE
@@ -73,13 +73,14 @@ async def of_airshed(topics: Reader, group: str, stations_from: int) -> Means:
 
 
 def _of_state(state: Mapping[bytes, bytes]) -> Means:
-    keys = [key.decode() for key in state if key[:1] == b"s" and key.rpartition(b":")[2].isdigit()]
-    chunks = unpack(state[key.encode()] for key in keys)
+    keys = [key.decode() for key in state if key[:1] == b"s" and chr(key[-1]) in SLOTS]
+    slots = np.array([SLOTS.index(key[-1]) for key in keys], np.int64)
+    chunks = unpack((state[key.encode()] for key in keys), slots)
     minutes = np.bitwise_count(chunks.covered)
     with np.errstate(invalid="ignore"):
         means = chunks.sums / SCALE / minutes
     return {
-        (key[1:].rpartition(":")[0], pollutant, hour * 3600): float(means[row, column])
+        (key[1:-1], pollutant, hour * 3600): float(means[row, column])
         for row, (key, hour) in enumerate(zip(keys, chunks.hour.tolist(), strict=True))
         if chunks.revision[row] != NEVER
         for column, pollutant in enumerate(POLLUTANTS)

@@ -4,7 +4,7 @@ Readings are folded into hour bins when they come; everything is said at marks, 
 nor their order within the lateness matter. An hour is closed when a mark passes its end by the airshed's lateness;
 what comes later revises what was said, as long as the hours it needs are still in the ring (about half a day).
 
-State: ``<station>:<slot>`` and ``<station>:day`` (see ``streams.station_memory``), and ``progress``, written last.
+State: ``<station><slot>`` and ``<station>:day`` (see ``streams.station_memory``), and ``progress``, written last.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is remembered of an airshed's stations: hour bins and publications, and their durable form.
 
-Keys: ``<station>:<slot>`` for the bins of one hour with what was published about it (see ``streams.chunks``),
+Keys: ``<station><slot>`` for the bins of one hour with what was published about it (see ``streams.chunks.SLOTS``),
 ``<station>:day`` for the latest day published, and what screening remembers: ``<station>:peaks`` where there were
 high values lately, ``<station>:habits`` where there are dips every day.
 """
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.chunks import NEVER, Chunks, pack, unpack
+from streams.chunks import NEVER, SLOTS, Chunks, pack, unpack
 from streams.screening.habits import Habits
 from streams.screening.peaks import Peaks
 from streams.stage import State, Unkept
@@ -88,7 +88,7 @@ class StationMemory:
             )
         )
         for slot, row, value in zip(slots.tolist(), rows.tolist(), values, strict=True):
-            self._state[f"{self._codes[row]}:{slot}"] = value
+            self._state[self._codes[row] + SLOTS[slot]] = value
 
     def save_peaks(self, rows: Ints) -> None:
         """Write the peaks of these stations. Before the bins they belong to, see ``streams.screening.peaks``."""
@@ -113,10 +113,10 @@ class StationMemory:
         """
         self._restore_days(closed)
         row_of = {code: row for row, code in enumerate(self._codes)}
-        places = [(key.rpartition(":"), value) for key, value in self._state.items() if key[-1].isdigit()]
-        found = [(row_of[code], int(slot), value) for (code, _, slot), value in places if code in row_of]
+        places = ((row_of.get(key[:-1]), SLOTS.find(key[-1]), value) for key, value in self._state.items())
+        found = [(row, slot, value) for row, slot, value in places if row is not None and slot >= 0]
         if found:
-            chunks = unpack(value for _, _, value in found)
+            chunks = unpack((value for _, _, value in found), np.array([slot for _, slot, _ in found], np.int64))
             if newest is None:
                 newest = int(chunks.hour[chunks.covered.any(axis=1)].max())
         if newest is None:

@@ -21,11 +21,12 @@ Floats = NDArray[np.float64]
 RING_HOURS = 40
 """31 hours make a day with its 8-hour windows; the other 9 are the hours still open (up to 5, see
 ``streams.station_hours``) and the room in which late data can still revise a finished day. Forty hours of six
-pollutants are 40 · 6 · 16 B = 3 840 B per station, within the 4 KB a station may cost; 48 hours would not be."""
+pollutants take 40 · 89 B = 3 560 B per station (``streams.chunks``), within the 4 KB a station may cost with its keys;
+48 hours would not be."""
 
 SCALE = 10_000.0
 """Values are held in steps of 1e-4 µg/m³: finer than any instrument, and with ``MOST_UG_M3`` the largest hour sum is
-1e7 · 1e4 · 60 = 6e12, far below 2⁵³ and within the 48 bits it is stored in."""
+1e7 · 1e4 · 60 = 6e12, far below 2⁵³ and within the 44 bits it is stored in."""
 
 MOST_UG_M3 = 1e7
 """Ten grams per cubic metre. No ambient air comes near; beyond it the unit or the decimal point is wrong."""

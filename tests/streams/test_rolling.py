@@ -14,7 +14,8 @@ from streams.errors import RegistryError
 from streams.indices import STANDARDS
 from streams.intake import Intake
 from streams.rolling import IndexStage
-from streams.schemas import Mark, StationIndex
+from streams.schemas import POLLUTANTS, Mark, StationIndex
+from streams.windows import RING_HOURS
 from tests.streams.rolling_cases import HOUR, LATENESS, Row, airshed, batch, registry
 
 MIDNIGHT = int(datetime(2026, 1, 10, 17, tzinfo=UTC).timestamp())  # local midnight in Hà Nội
@@ -323,3 +324,16 @@ def test_the_intake_gives_a_silent_gateway_up() -> None:
     assert stage.advance(Mark(utc(MIDNIGHT + HOUR + LATENESS), "one", 2)) == []
     said = stage.give_up("two")
     assert said[-1] == Mark(utc(MIDNIGHT + HOUR + LATENESS), "0", 1)
+
+
+def test_a_station_with_six_pollutants_takes_four_kilobytes_of_state_with_its_keys() -> None:
+    code = "cnemc-1001A"  # eleven letters
+    stations, state = registry([code]), dict[str, bytes]()
+    stage = IndexStage(stations, [airshed()], state, provisional=False)
+    for hour in range(RING_HOURS + 1):
+        rows = [(code, name, MIDNIGHT + hour * HOUR, HOUR, 40.0 + hour) for name in POLLUTANTS]
+        stage.accept(batch(rows, stations))
+        stage.advance(Mark(utc(MIDNIGHT + hour * HOUR + LATENESS)))
+    mine = {key: value for key, value in state.items() if key.startswith(code)}
+    assert len(mine) == RING_HOURS + 1  # the hours and the day
+    assert sum(len(key) + len(value) for key, value in mine.items()) <= 4_096

@@ -154,7 +154,7 @@ def test_one_by_one_or_all_at_once(entries: list[Entry], cut: int) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.integers(-(2**40), 2**46), st.integers(0, 2**60 - 1)), min_size=1, max_size=20))
+@given(st.lists(st.tuples(st.integers(-(2**43), 2**43 - 1), st.integers(0, 2**60 - 1)), min_size=1, max_size=20))
 def test_bins_survive_their_durable_form(bins: list[tuple[int, int]]) -> None:
     count = len(bins)
     chunks = Chunks(
@@ -166,7 +166,7 @@ def test_bins_survive_their_durable_form(bins: list[tuple[int, int]]) -> None:
         np.array([[(number + column) % 16 for column in range(6)] for number in range(count)], np.uint8),
     )
     values = pack(chunks)
-    assert {len(value) for value in values} == {94}
-    again = unpack(values)
+    assert {len(value) for value in values} == {89}
+    again = unpack(values, chunks.hour % RING_HOURS)
     for name in ("hour", "revision", "checksum", "sums", "covered", "flags"):
         np.testing.assert_array_equal(getattr(again, name), getattr(chunks, name))

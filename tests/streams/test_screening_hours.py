@@ -12,6 +12,7 @@ from streams.clock import epoch_s, utc
 from streams.rolling import IndexStage
 from streams.schemas import Mark, StationIndex
 from streams.screening import Limits
+from streams.windows import RING_HOURS
 from tests.streams.rolling_cases import HOUR, LATENESS, START_H, History, Row, airshed, batch, history, registry
 from tests.streams.test_rolling_properties import Recording
 
@@ -302,7 +303,8 @@ def test_the_state_of_a_station_stays_within_four_kilobytes() -> None:
             rows += [("A", pollutant, end, STEP, value) for end, value in zip(ends, values, strict=True)]
         stage.accept(batch(rows, registry(["A"])))
         stage.advance(Mark(utc((START_H + hour) * HOUR + LATENESS)))
-    sizes = {key: len(value) for key, value in state.items() if key.startswith("A:")}
+    sizes = {key: len(key) + len(value) for key, value in state.items() if key.startswith("A")}
     assert sizes["A:peaks"] > 50
     assert sizes["A:habits"] > 50
-    assert sum(size for key, size in sizes.items() if key != "A:day") <= 4_096
+    assert len(sizes) == RING_HOURS + 3
+    assert sum(sizes.values()) <= 4_096
