@@ -26,6 +26,7 @@ COMMANDS = {
     "test": Lazy(
         "airshed.commands.rules_test:test", "Run the cases of a pack: given these hours, are these notices made?"
     ),
+    "schema": Lazy("airshed.commands.rules_schema:schema", "Print the JSON Schema of rule packs, for editors."),
     "activate": Lazy(
         f"{_SHELF}:activate_pack", "Check a pack whole, put it on the shelf, and say from which hour on it judges."
     ),
