@@ -172,6 +172,7 @@ class _Case:
     whole: str = ""
     letter: Letter | None = None
     told: str = ""
+    longest: tuple[int, int] = (0, 0)
     problems: list[str] = field(default_factory=list)
 
     def preview(self) -> Preview:
@@ -207,11 +208,13 @@ class _Case:
         link = self.names.link if self.rule.notice in ANSWERED else ""
         said = self.renderer.sms(actual, self.language, addressee, link)
         exercised = self.renderer.sms(exercise, self.language, addressee, link)
-        letter = self.renderer.letter(actual, self.language, addressee, link)
-        if self.exercise is None or septets(exercised.body) >= septets(self.exercise.body):
+        length = (septets(exercised.body), index)  # of equally long ones the worst air is shown
+        if length > self.longest:
+            self.longest = length
             unlimited = msgspec.structs.replace(exercise, sms_parts=_NO_LIMIT)
             self.whole = self.renderer.sms(unlimited, self.language, addressee, link).body
-            self.sms, self.exercise, self.letter = said, exercised, letter
+            self.sms, self.exercise = said, exercised
+            self.letter = self.renderer.letter(actual, self.language, addressee, link)
             self.told = self._told(index, addressee)
 
     def _told(self, index: int, addressee: Addressee) -> str:
