@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, StrictUndefined
 
-from airshed.backtesting import charts, sentences
+from airshed.backtesting import charts, curves, sentences
 from airshed.backtesting.comparison import Difference
 from airshed.backtesting.findings import Findings, NoticeRow, Yardstick
 from airshed.backtesting.measures import Measures
@@ -103,16 +103,18 @@ class _Drawing:
         """Hours of one spell."""
         line = self._lines[0]
         title = _days(line.starts[spell.first].date(), line.starts[spell.last].date())
+        if not spell.drawn:
+            return Told(spell, title, [])
         pictures = self._strips(lambda line: line.between(spell.first, spell.last), f"{title}, by the hour")
         span = line.starts[spell.first], line.starts[spell.last] + timedelta(hours=1)
-        curve = charts.lines(
-            spell.series(self._measure, line),
-            self._measure.reference.level_ug_m3,
-            spell.moments(line, self._measure.frame.first),
+        frame = curves.Frame(
             span,
-            self._legends[0],
+            self._legends[0].margin,
             "PM2.5, µg/m³, mean over the provinces concerned; dotted: the reference's level; upright: transitions",
         )
+        moments = spell.moments(line, self._measure.frame.first)
+        level = self._measure.reference.level_ug_m3
+        curve = curves.lines(spell.series(self._measure, line), level, moments, frame)
         return Told(spell, title, [*pictures, Picture(curve, f"PM2.5 over {title}")])
 
     def _strips(self, cut: Callable[[Timeline], Any], when: str) -> list[Picture]:

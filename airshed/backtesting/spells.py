@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 
-from airshed.backtesting.charts import Series
+from airshed.backtesting.curves import Series
 from airshed.backtesting.findings import EpisodeRow, Findings, NoticeRow, ReferenceRow, Yardstick
 from airshed.backtesting.lives import Life, Turn
 from airshed.backtesting.running import Trial
 from airshed.backtesting.timeline import Timeline
 from streams.clock import HOUR_S, epoch_s
+
+LONGEST_HOURS = 21 * 24
+"""Three weeks: beyond it an hour is less than two pixels. Spells that only touch are kept apart then."""
+
+DRAWN = 24
+"""Spells that get charts, the longest first; about twice as many as a winter has. The others stand in tables alone."""
 
 AROUND_HOURS = 24
 """What is shown before the onset and after the close: a day, so that one sees what it rose from and fell to."""
@@ -35,12 +42,14 @@ class Spell:
     first / last: rows of the timeline.
     references: reference events in it.
     packs: what each pack did.
+    drawn: it gets charts.
     """
 
     first: int
     last: int
     references: list[ReferenceRow]
     packs: list[Told]
+    drawn: bool = True
 
     def moments(self, timeline: Timeline, frame_first: int) -> list[tuple[datetime, str]]:
         """The transitions of the first pack's episodes, for a chart."""
@@ -70,29 +79,36 @@ def spells(found: Findings, trials: Sequence[Trial], measure: Yardstick) -> list
         (life.onset_s // HOUR_S - first, _end(life, first, measure.frame.hours)) for each in lives for life in each
     ]
     ranges += [(event.first, event.last) for event in measure.events]
-    return [_spell(start, end, found, lives, measure) for start, end in _merged(ranges, measure.frame.hours)]
+    merged = _merged(ranges, measure.frame.hours)
+    longest = sorted(merged, key=lambda span: (span[0] - span[1], span[0]))[:DRAWN]
+    return [_spell(start, end, found, lives, measure, drawn=(start, end) in longest) for start, end in merged]
 
 
 def _end(life: Life, first: int, hours: int) -> int:
     return life.closed_s // HOUR_S - first if life.closed_s else hours - 1
 
 
-def _merged(ranges: Sequence[tuple[int, int]], hours: int) -> Iterator[tuple[int, int]]:
-    """Ranges with a day around them, those that touch as one."""
-    current: tuple[int, int] | None = None
+def _merged(ranges: Sequence[tuple[int, int]], hours: int) -> list[tuple[int, int]]:
+    """Ranges with a day around them; those that touch as one, unless they only touch and would grow too long."""
+    cores: list[tuple[int, int]] = []
     for first, last in sorted(ranges):
-        start, end = max(first - AROUND_HOURS, 0), min(last + AROUND_HOURS, hours - 1)
-        if current is not None and start <= current[1] + 1:
-            current = current[0], max(current[1], end)
-            continue
-        if current is not None:
-            yield current
-        current = start, end
-    if current is not None:
-        yield current
+        near = bool(cores) and first - cores[-1][1] <= 2 * AROUND_HOURS
+        if near and (first <= cores[-1][1] or last - cores[-1][0] <= LONGEST_HOURS):
+            cores[-1] = cores[-1][0], max(cores[-1][1], last)
+        else:
+            cores.append((first, last))
+    cuts = [(before[1] + after[0]) // 2 for before, after in pairwise(cores)]
+    earliest = [0, *(cut + 1 for cut in cuts)]
+    latest = [*cuts, hours - 1]
+    return [
+        (max(first - AROUND_HOURS, start), min(last + AROUND_HOURS, end))
+        for (first, last), start, end in zip(cores, earliest, latest, strict=False)
+    ]
 
 
-def _spell(start: int, end: int, found: Findings, lives: Sequence[Sequence[Life]], measure: Yardstick) -> Spell:
+def _spell(
+    start: int, end: int, found: Findings, lives: Sequence[Sequence[Life]], measure: Yardstick, *, drawn: bool
+) -> Spell:
     def inside(time: datetime) -> bool:
         return start <= epoch_s(time) // HOUR_S - measure.frame.first <= end
 
@@ -102,8 +118,8 @@ def _spell(start: int, end: int, found: Findings, lives: Sequence[Sequence[Life]
         names = {row.name for row in rows}
         turns = [(life.name, turn) for life in each if life.name in names for turn in life.turns]
         turns.sort(key=lambda item: item[1].time_s)
-        packs.append(Told(pack.pack, rows, turns, [notice for notice in pack.notices if inside(notice.time)]))
-    return Spell(start, end, [row for row in found.reference_events if inside(row.first)], packs)
+        packs.append(Told(pack.pack, rows, turns, [notice for notice in pack.notices if notice.episode in names]))
+    return Spell(start, end, [row for row in found.reference_events if inside(row.first)], packs, drawn)
 
 
 def _means(values: np.ndarray, starts: Sequence[datetime]) -> list[tuple[datetime, float]]:

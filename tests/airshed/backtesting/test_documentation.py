@@ -55,7 +55,8 @@ def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (configuration,) = re.findall(r"```toml\n(.*?)```", section("Changing a threshold"), re.DOTALL)
     Path("airshed.toml").write_text(configuration, encoding="utf-8")
     pack = (resources.files("rules") / "packs" / "vietnam-2026.yaml").read_text(encoding="utf-8")
-    raised = re.sub(r'^version: "\d+"', 'version: "2"', pack, count=1, flags=re.MULTILINE)
+    version = int(re.findall(r'^version: "(\d+)"', pack, re.MULTILINE)[0])
+    raised = pack.replace(f'version: "{version}"', f'version: "{version + 1}"', 1)
     assert raised.count("enter: 201") == 1
     Path("mine.yaml").write_text(raised.replace("enter: 201", "enter: 191"), encoding="utf-8")
     return tmp_path

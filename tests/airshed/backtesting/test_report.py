@@ -22,7 +22,7 @@ from airshed.backtesting.people import people_of
 from airshed.backtesting.recording import Recording
 from airshed.backtesting.reference import reference_of
 from airshed.backtesting.running import Played, play, trial
-from airshed.backtesting.spells import spells
+from airshed.backtesting.spells import _merged, spells
 from airshed.backtesting.timeline import Timeline, classes, member_levels, timeline
 from airshed.backtesting.verification import Frame
 from rules.model import Pack
@@ -223,3 +223,19 @@ def test_spells_hold_every_episode_event_and_notice_once(both: Made) -> None:
         assert [row.name for spell in told for row in spell.packs[number].episodes] == [r.name for r in pack.episodes]
         assert [row.id for spell in told for row in spell.packs[number].notices] == [r.id for r in pack.notices]
     assert [row.name for spell in told for row in spell.references] == [row.name for row in found.reference_events]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        ([], []),
+        ([(50, 60)], [(26, 84)]),
+        ([(5, 60), (20, 90)], [(0, 114)]),
+        ([(50, 60), (108, 120)], [(26, 144)]),  # 48 hours apart: their days around them touch
+        ([(50, 60), (109, 120)], [(26, 84), (85, 144)]),
+        ([(50, 540), (580, 600)], [(26, 560), (561, 624)]),  # too long together: cut half way
+        ([(50, 900), (800, 990)], [(26, 999)]),  # one and the same weather, however long
+    ],
+)
+def test_spells_are_what_belongs_together(ranges: list[tuple[int, int]], expected: list[tuple[int, int]]) -> None:
+    assert _merged(ranges, 1000) == expected
