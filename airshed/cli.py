@@ -64,6 +64,7 @@ COMMANDS = {
     "rejected": Lazy(f"{_OPERATIONS}:rejected", "Readings and lines that could not be used."),
     "subscribers": Lazy(f"{_OPERATIONS}:subscribers", "The registry of residents."),
     "facilities": Lazy(f"{_OPERATIONS}:facilities", "The registry of plants."),
+    "notices": Lazy("airshed.commands.notices:app", "Notices that need an officer's yes."),
     "rules": Lazy("airshed.commands.rules:app", "Rule packs."),
     "scenarios": Lazy("airshed.commands.scenarios:app", "Simulated weather and faults."),
 }

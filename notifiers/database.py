@@ -80,6 +80,17 @@ notices = Table(
     Column("episode", String, nullable=False),
     Column("time_s", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("approval", String, nullable=False, server_default="none"),  # whose yes it needs
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("notice", String, primary_key=True),
+    Column("officer", String, primary_key=True),
+    Column("answer", String, nullable=False),  # approved or rejected
+    Column("reason", String, nullable=False),
+    Column("time_s", Float, nullable=False),
 )
 
 ledger = Table(
@@ -109,6 +120,14 @@ ledger = Table(
     Column("lease_until_s", Float, nullable=False),
     Column("revision", Integer, nullable=False),  # counts changes worth telling the world
     Column("published", Integer, nullable=False),  # the last revision told
+    Column("hold_until_s", BigInteger, nullable=False, server_default="0"),  # end of the quiet hours it waits for
+    Index(
+        "ledger_held",
+        "mode",
+        "notice",
+        sqlite_where=Column("state", String) == "held",
+        postgresql_where=Column("state", String) == "held",
+    ),
     Index("ledger_notice", "notice"),
     Index("ledger_recipient", "recipient", "channel", "episode"),
     Index("ledger_provider", "provider_id"),

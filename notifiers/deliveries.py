@@ -10,6 +10,7 @@ ChannelName = Literal["sms", "email"]
 
 DeliveryState = Literal[
     "planned",  # addressed; not yet due or not yet claimed
+    "held",  # waits for an officer's yes or for the end of the quiet hours; reason says which
     "suppressed",  # will not be sent; reason says why
     "claimed",  # a dispatcher holds it
     "sending",  # the attempt is written down; the provider may or may not know

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from notifiers import reports, upkeep
+from notifiers import holding, reports, upkeep
 from notifiers.composer import Composer
 from notifiers.database import reading
 from notifiers.deliveries import Delivery
@@ -150,7 +150,9 @@ class Dispatcher(Generic[M]):
             _log.info("rows of a dead dispatcher taken back", **back)
 
     async def _expire(self) -> None:
-        by_channel = await self._writer.write(lambda db: upkeep.expire(db, self._mode, self._clock.now_s()))
+        now_s = self._clock.now_s()
+        by_channel = await self._writer.write(lambda db: upkeep.expire(db, self._mode, now_s))
+        await self._writer.write(lambda db: holding.release(db, self._mode, now_s))
         for channel, number in by_channel.items():
             DELIVERIES.labels(channel, "expired").inc(number)
 

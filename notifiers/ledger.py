@@ -1,5 +1,7 @@
 """The ledger: one row per message, and the only ways in which a row may move.
 
+    held ──release / approve──► planned      (notifiers/holding.py, notifiers/approvals.py)
+      └─► suppressed, expired
     planned ──claim──► claimed ──begin──► sending ──settle──► sent ──► delivered
        ▲  │                │                 │  │               └────► failed
        │  ├─► suppressed   ├─► suppressed    │  ├─► failed

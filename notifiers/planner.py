@@ -18,6 +18,7 @@ from sqlalchemy import insert as plain_insert
 
 from notifiers.database import facilities, insert, ledger, notices, save_progress, subscribers
 from notifiers.deliveries import ChannelName
+from notifiers.holding import Held, wait_of
 from notifiers.ledger import WARNING_KINDS, Mode
 from rules.notices import ActualNotice, Notice, delivery_id
 
@@ -86,6 +87,7 @@ def _first_time(connection: Connection, notice: Notice) -> bool:
         episode=notice.episode,
         time_s=int(notice.time.timestamp()),
         body=msgspec.json.encode(notice),
+        approval=notice.approval,
     )
     new = row.on_conflict_do_nothing(index_elements=["id"]).returning(notices.c.id)
     return connection.execute(new).first() is not None
@@ -93,6 +95,7 @@ def _first_time(connection: Connection, notice: Notice) -> bool:
 
 def _chunks(connection: Connection, notice: Notice, channel: ChannelName) -> Iterator[list[dict[str, Any]]]:
     shared = _shared_values(notice) | {"channel": channel}
+    sendable = _sendable(notice)
     found = connection.execute(_audience(notice, channel).execution_options(yield_per=_CHUNK))
     for rows in found.partitions(_CHUNK):
         yield [
@@ -101,12 +104,21 @@ def _chunks(connection: Connection, notice: Notice, channel: ChannelName) -> Ite
                 "id": delivery_id(notice.id, row.recipient, channel),
                 "recipient": row.recipient,
                 "language": row.language,
-                "state": "suppressed" if row.reason else "planned",
-                "reason": row.reason or "planned",
-                "revision": 1 if row.reason else 0,
+                **(_SUPPRESSED | {"reason": row.reason} if row.reason else sendable),
             }
             for row in rows
         ]
+
+
+_SUPPRESSED = {"state": "suppressed", "revision": 1, "hold_until_s": 0}
+
+
+def _sendable(notice: Notice) -> dict[str, Any]:
+    """State and reason of the messages of a notice that nothing speaks against."""
+    if notice.approval != "none":
+        return {"state": "held", "reason": Held.APPROVAL.value, "revision": 0, "hold_until_s": 0}
+    values = wait_of(notice, notice.time)
+    return values | {"revision": 1 if values["state"] == "suppressed" else 0}
 
 
 def _shared_values(notice: Notice) -> dict[str, Any]:

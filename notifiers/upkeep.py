@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, or_, update
 
 from notifiers.database import ledger
+from notifiers.holding import expiry_reason
 from notifiers.ledger import Mode
 
 
@@ -39,14 +40,14 @@ def recover(connection: Connection, worker: str | None, machine_s: float, lookup
 
 
 def expire(connection: Connection, mode: Mode, now_s: float) -> dict[str, int]:
-    """Close the planned rows whose time of use is over (``now_s``: the clock that ``valid_until`` is of).
+    """Close the planned and held rows whose time of use is over (``now_s``: the clock that ``valid_until`` is of).
 
     Returns how many by channel.
     """
     closed = connection.execute(
         update(ledger)
-        .where(ledger.c.mode == mode, ledger.c.state == "planned", ledger.c.valid_until_s < now_s)
-        .values(state="expired", reason="too-late", revision=ledger.c.revision + 1)
+        .where(ledger.c.mode == mode, ledger.c.state.in_(("planned", "held")), ledger.c.valid_until_s < now_s)
+        .values(state="expired", reason=expiry_reason(), revision=ledger.c.revision + 1)
         .returning(ledger.c.channel)
     )
     return dict(Counter(closed.scalars()))

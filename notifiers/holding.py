@@ -1,0 +1,109 @@
+"""Messages that wait: for somebody's yes, or for the end of the quiet hours. Times are those of ``valid_until``.
+
+A held row is in nobody's way: what comes later to the same recipient may go out before it. When its wait is over it
+is only sent if nothing later has made it idle: a newer notice of the same kind says more, and after an all-clear the
+warning that was held would be wrong.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, or_, update
+from sqlalchemy.orm import aliased
+
+from notifiers.database import ledger
+from notifiers.ledger import Mode
+from rules.notices import Notice
+
+
+class Held(StrEnum):
+    """Why a row waits, and why one that waited is not sent."""
+
+    APPROVAL = "approval"  # an officer has not said yes to the notice yet
+    QUIET_HOURS = "quiet-hours"  # it is night at the recipient's; sent when the quiet hours end
+    ONLY_IN_QUIET_HOURS = "only-in-quiet-hours"  # its time of use is over before the quiet hours are
+    NOT_APPROVED = "not-approved"  # nobody said yes in time
+    REJECTED = "rejected"  # an officer said no
+    SUPERSEDED = "superseded"  # something later has made it idle while it waited
+
+
+def quiet_until_s(notice: Notice, moment: datetime) -> int:
+    """When the quiet hours of a notice that hold ``moment`` end, UTC epoch seconds; 0 if it lies outside of them.
+
+    The day they end on is that of the local clock, so that 06:00 is 06:00 on the morning clocks change as well.
+    """
+    if not notice.quiet_hours:
+        return 0
+    begins, ends = (time.fromisoformat(text) for text in notice.quiet_hours.split("-"))
+    zone = ZoneInfo(notice.zone)
+    local = moment.astimezone(zone)
+    now = local.time()
+    over_midnight = ends <= begins
+    inside = (now >= begins or now < ends) if over_midnight else begins <= now < ends
+    if not inside:
+        return 0
+    day = local.date() + timedelta(days=1 if over_midnight and now >= begins else 0)
+    return int(datetime.combine(day, ends, zone).timestamp())
+
+
+def wait_of(notice: Notice, moment: datetime) -> dict[str, Any]:
+    """State, reason and end of the wait of a message of a notice that could go out at ``moment``."""
+    until_s = quiet_until_s(notice, moment)
+    if not until_s:
+        return {"state": "planned", "reason": "planned", "hold_until_s": 0}
+    if until_s >= notice.valid_until.timestamp():
+        return {"state": "suppressed", "reason": Held.ONLY_IN_QUIET_HOURS.value, "hold_until_s": 0}
+    return {"state": "held", "reason": Held.QUIET_HOURS.value, "hold_until_s": until_s}
+
+
+def release(connection: Connection, mode: Mode, now_s: float) -> int:
+    """Let go of what waited for the end of the quiet hours. Returns the rows that will be sent now.
+
+    Newer rows are let go together with older ones, so that the older find out that they are idle.
+    """
+    due = and_(
+        ledger.c.mode == mode,
+        ledger.c.state == "held",
+        ledger.c.reason == Held.QUIET_HOURS.value,
+        ledger.c.hold_until_s <= now_s,
+    )
+    suppress(connection, and_(due, superseded()), Held.SUPERSEDED)
+    freed = connection.execute(update(ledger).where(due).values(state="planned", reason=Held.QUIET_HOURS.value))
+    return freed.rowcount
+
+
+def suppress(connection: Connection, which: ColumnElement[bool], reason: Held) -> int:
+    """End held rows without sending them. Returns how many."""
+    ended = connection.execute(
+        update(ledger)
+        .where(ledger.c.state == "held", which)
+        .values(state="suppressed", reason=reason.value, revision=ledger.c.revision + 1)
+    )
+    return ended.rowcount
+
+
+def superseded() -> ColumnElement[bool]:
+    """Whether something later to the same recipient has made a row idle."""
+    later = aliased(ledger, name="later")
+    return exists().where(
+        later.c.recipient == ledger.c.recipient,
+        later.c.channel == ledger.c.channel,
+        later.c.episode == ledger.c.episode,
+        later.c.registry == ledger.c.registry,
+        later.c.mode == ledger.c.mode,
+        later.c.notice_time_s > ledger.c.notice_time_s,
+        or_(
+            later.c.kind == "all-clear",
+            and_(later.c.kind == ledger.c.kind, later.c.state.not_in(("suppressed", "expired", "failed"))),
+        ),
+    )
+
+
+def expiry_reason() -> ColumnElement[str]:
+    """Why a row whose time of use is over was not sent."""
+    unanswered = and_(ledger.c.state == "held", ledger.c.reason == Held.APPROVAL.value)
+    return case((unanswered, Held.NOT_APPROVED.value), else_="too-late")

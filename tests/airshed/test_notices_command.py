@@ -1,0 +1,48 @@
+"""``airshed notices`` at work on an installation's ledger."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from airshed.commands.notices import app
+from airshed.configuration import load
+from airshed.local.live import database_of
+from notifiers.planner import plan
+from tests.notifiers.samples import fill, notice
+
+AT = "2026-01-17T12:30+07:00"
+
+
+def run(folder: Path, *words: str) -> tuple[int, str]:
+    answer = CliRunner().invoke(app, [*words, "--config", str(folder / "airshed.toml"), "--at", AT])
+    return answer.exit_code, answer.output
+
+
+def test_two_officers_release_what_waits(tmp_path: Path) -> None:
+    (tmp_path / "airshed.toml").write_text('stations = "stations.csv"\n', encoding="utf-8")
+    (tmp_path / "stations.csv").write_text("station_id,lat,lon,province\n", encoding="utf-8")
+    one = notice("request", recipients="facilities", approval="two-officers")
+    engine = database_of(load(tmp_path / "airshed.toml"))
+    fill(engine, tmp_path, 0, 2)
+    with engine.begin() as connection:
+        plan(connection, one)
+    code, listed = run(tmp_path, "list")
+    assert code == 0
+    assert one.id in listed
+    assert "two-officers" in listed
+    assert "facilities of 01 24" in listed
+    assert run(tmp_path, "approve", one.id[:8], "--officer", "Duty 7") == (
+        0,
+        f"{one.id}: noted: a second officer, a different one, has to say yes\n",
+    )
+    code, said = run(tmp_path, "approve", one.id[:8], "--officer", "duty 7")
+    assert (code, said) == (1, f"{one.id}: this officer has answered before; nothing changed\n")
+    assert run(tmp_path, "approve", one.id[:8], "--officer", "Duty 8")[0] == 0
+    (row,) = json.loads(run(tmp_path, "list", "--json")[1])
+    assert (row["state"], row["approved_by"], row["messages"]) == ("released", ["duty 7", "duty 8"], 0)
+    code, said = run(tmp_path, "reject", one.id, "--officer", "Duty 9", "--reason", "too late")
+    assert (code, said) == (1, f"{one.id}: it was released or rejected before; nothing changed\n")
+    assert run(tmp_path, "approve", "ffff", "--officer", "Duty 7") == (1, "ffff: there is no such notice\n")
