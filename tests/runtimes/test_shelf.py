@@ -42,19 +42,19 @@ def test_what_is_wrong_on_the_shelf_changes_nothing_that_runs(tmp_path: Path) ->
     rules.mkdir()
     with running(config, log) as base:
         until(lambda: metric(base, "airshed_pack_reload_successful") == 1, log)
-        (rules / "draft.yaml").write_text(mine(2, after="enter: high"), encoding="utf-8")
+        (rules / "draft.yaml").write_text(mine(77, after="enter: high"), encoding="utf-8")
         until(lambda: metric(base, "airshed_pack_reload_successful") == 0, log, 20 * LOOK_EVERY_S)
         assert metric(base, 'airshed_pack_reload_refused_total{kind="pack"}') == 1
         assert "draft.yaml:" in log.read_text(encoding="utf-8")
         assert any("draft.yaml:" in text and "levels[0].enter" in text for text in screen(config))
-        (rules / "activations.jsonl").write_bytes(b'{"pack": "vietnam-2026@2"\n\xff')
+        (rules / "activations.jsonl").write_bytes(b'{"pack": "vietnam-2026@77"\n\xff')
         until(lambda: metric(base, 'airshed_pack_reload_refused_total{kind="log"}') == 1, log, 20 * LOOK_EVERY_S)
         assert "activations.jsonl:1:" in log.read_text(encoding="utf-8")
         assert get(f"{base}/readyz")[0] == 200
         drop(tmp_path, "good.csv", tidy(f"{full_hour().isoformat()},HN_KHI_01,pm25,81.5,ug/m3"))
         until(lambda: counted(base) >= 1, log)
         (rules / "activations.jsonl").unlink()
-        (rules / "draft.yaml").write_text(mine(2), encoding="utf-8")
+        (rules / "draft.yaml").write_text(mine(77), encoding="utf-8")
         until(lambda: metric(base, "airshed_pack_reload_successful") == 1, log, 20 * LOOK_EVERY_S)
         done = run("rules", "activate", str(rules / "draft.yaml"), "--config", str(config), "--by", "duty officer")
         assert done.returncode == 0, done.stderr
