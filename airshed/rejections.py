@@ -26,10 +26,11 @@ from streams.clock import utc
 from streams.encoding import to_messages
 from streams.errors import InputError
 from streams.rejects import Reason
-from streams.schemas import POLLUTANTS, STATUSES, Rejected
+from streams.schemas import MEASURED, STATUSES, Rejected
 from streams.sources.files import FileReader
 from streams.stations import StationRegistry
 from streams.transport.partitions import partition_of
+from streams.units import base_unit
 from streams.wire import concatenate, decode_messages
 
 CURABLE = frozenset({*(reason.value for reason in Reason if reason is not Reason.CLOCK_AHEAD), "wrong-partition"})
@@ -156,7 +157,8 @@ def _lines(batch: ReadingBatch, registry: StationRegistry) -> Iterator[str]:
     for row, pollutant, time_s, value, period_s, status in zip(*(c.tolist() for c in columns), strict=True):
         shown = "" if np.isnan(value) else repr(value)
         code, moment = registry.stations[row].code, utc(time_s).isoformat()
-        yield f"{moment},{code},{POLLUTANTS[pollutant]},{shown},ug/m3,{period_s},{STATUSES[status]}\n"
+        name, unit = MEASURED[pollutant], base_unit(MEASURED[pollutant])
+        yield f"{moment},{code},{name},{shown},{unit},{period_s},{STATUSES[status]}\n"
 
 
 # -- on Kafka --------------------------------------------------------------------------------------------------------

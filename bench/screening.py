@@ -24,7 +24,7 @@ from streams.gateway import replay
 from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
-from streams.schemas import POLLUTANTS, Mark, ProvinceState, StationIndex
+from streams.schemas import POLLUTANTS, Mark, ProvinceState, StationIndex, StationWind
 from streams.screening import Limits, Suspicion, screen
 from streams.screening.reasons import REACH
 from streams.sources.files import FileReader, load_path
@@ -89,8 +89,11 @@ def look(batch: ReadingBatch, registry: StationRegistry, airshed: Airshed) -> Se
     return seen
 
 
-def _states(watch: ProvinceWatch, said: Iterable[StationIndex | Mark], seen: Seen) -> Iterator[ProvinceState]:
-    for piece in slices(said):
+def _states(
+    watch: ProvinceWatch, said: Iterable[StationIndex | StationWind | Mark], seen: Seen
+) -> Iterator[ProvinceState]:
+    records: list[StationIndex | Mark] = [item for item in said if not isinstance(item, StationWind)]
+    for piece in slices(records):
         if isinstance(piece, Mark):
             yield from (state for state in watch.advance(piece) if isinstance(state, ProvinceState))
             continue

@@ -14,10 +14,11 @@ class ReadingBatch:
 
     Attributes:
         station: ``(n,) int32``, row in the station registry.
-        pollutant: ``(n,) int8``, position in ``streams.schemas.POLLUTANTS``.
+        pollutant: ``(n,) int8``, position in ``streams.schemas.MEASURED``.
         time_s: ``(n,) int64``, END of the averaging period, UTC epoch seconds.
         period_s: ``(n,) int32``, averaging period, seconds.
-        value: ``(n,) float64``, µg/m³ for every pollutant including CO; NaN = the station reported no value.
+        value: ``(n,) float64``, µg/m³ for every pollutant including CO, m/s and degrees for wind; NaN = the station
+            reported no value.
         status: ``(n,) int8``, position in ``streams.schemas.STATUSES``.
     """
 

@@ -18,9 +18,9 @@ from streams.batches import ReadingBatch
 from streams.errors import ReadingError
 from streams.pollutants import UNUSED, canonical_pollutant
 from streams.rejects import Reason
-from streams.schemas import POLLUTANTS, STATUSES
+from streams.schemas import MEASURED, STATUSES
 from streams.stations import StationRegistry
-from streams.units import to_ug_m3
+from streams.units import to_base
 
 EARLIEST_YEAR = 1990
 """No automatic station is older; a logger whose clock was reset says 1970 or 1980."""
@@ -98,10 +98,10 @@ class Combinations:
         if pollutant == UNUSED:
             return self.UNUSED
         try:
-            factor = float(to_ug_m3(pollutant, pair[1]))
+            factor = float(to_base(pollutant, pair[1]))
         except ReadingError:
             return self.UNKNOWN_UNIT
-        return self._usable_code(POLLUTANTS.index(pollutant), factor)
+        return self._usable_code(MEASURED.index(pollutant), factor)
 
     def _usable_code(self, pollutant: int, factor: float) -> int:
         code = self._usable.get((pollutant, factor))
@@ -112,7 +112,7 @@ class Combinations:
         return code
 
     def pollutants(self) -> NDArray[np.int8]:
-        """By code: position in ``POLLUTANTS``, -1 for pairs that are no use."""
+        """By code: position in ``MEASURED``, -1 for pairs that are no use."""
         return np.array(self._pollutants, np.int8)
 
     def factors(self) -> NDArray[np.float64]:
@@ -242,7 +242,7 @@ def _problem(reason: Reason, fields: Fields) -> ReadingError:
 
 def _conversion_problem(fields: Fields) -> ReadingError:
     try:
-        to_ug_m3(canonical_pollutant(fields.pollutant), fields.unit)
+        to_base(canonical_pollutant(fields.pollutant), fields.unit)
     except ReadingError as error:
         return error
     raise AssertionError(f"{fields.pollutant!r} in {fields.unit!r} can be converted")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import repeat
 
 import msgspec
 import numpy as np
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 
 from streams.batches import ReadingBatch
 from streams.clock import utc
-from streams.schemas import POLLUTANTS, STATUSES, Mark
+from streams.schemas import MEASURED, STATUSES, Mark
 from streams.stations import StationRegistry
+from streams.units import base_unit
 from streams.wire import WireReading
 
 MOST_READINGS_PER_MESSAGE = 1_000
@@ -35,9 +35,9 @@ def to_messages(
     items = map(
         WireReading,
         codes,
-        [POLLUTANTS[number] for number in batch.pollutant.tolist()],
+        [MEASURED[number] for number in batch.pollutant.tolist()],
         [None if value != value else value for value in batch.value.tolist()],
-        repeat("ug/m3"),
+        [base_unit(MEASURED[number]) for number in batch.pollutant.tolist()],
         texts,
         batch.period_s.tolist(),
         [STATUSES[number] for number in batch.status.tolist()],

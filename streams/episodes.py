@@ -1,6 +1,7 @@
 """The episode tracker: from province hours to the life of a cross-provincial episode.
 
-State: ``hour/<airshed>/<hour>`` holds the province states of one hour, ``day/<airshed>/<end>`` those of one day,
+State: ``hour/<airshed>/<hour>`` holds the province states of one hour, ``wind/<airshed>/<hour>`` its wind,
+``day/<airshed>/<end>`` what was said of one day,
 ``airshed/<airshed>`` everything that was decided (one key, so that a decision is there wholly or not at all),
 ``progress`` the watermark, written last.
 """
@@ -23,7 +24,7 @@ from streams.history import DAY_S, Load, Window, weight
 from streams.legal import LegalTrack
 from streams.lineage import Episode
 from streams.local_days import hours_of_day_ending, whole_hour_zone
-from streams.schemas import EpisodeEvent, Mark, ProvinceDay, ProvinceState
+from streams.schemas import EpisodeEvent, Mark, ProvinceDay, ProvinceState, ProvinceWind
 from streams.stage import State
 from streams.transitions import Scene
 from streams.versions import Activation, OnePack, Reign, Versions
@@ -54,6 +55,7 @@ _encode_json = msgspec.json.Encoder(order="deterministic").encode
 _decode_memory = msgspec.msgpack.Decoder(_Memory).decode
 _decode_states = msgspec.json.Decoder(dict[str, ProvinceState]).decode
 _decode_days = msgspec.json.Decoder(dict[str, ProvinceDay]).decode
+_decode_winds = msgspec.json.Decoder(dict[str, ProvinceWind]).decode
 _decode_progress = msgspec.json.Decoder(_Progress).decode
 
 
@@ -80,7 +82,7 @@ def standing(code: str, state: Mapping[str, bytes]) -> Standing | None:
 
 
 class EpisodeTracker:
-    """Stage ``list[ProvinceState | ProvinceDay]`` → ``EpisodeEvent``, for all airsheds of one partition.
+    """Stage ``list[ProvinceState | ProvinceDay | ProvinceWind]`` → ``EpisodeEvent``, for all airsheds of one partition.
 
     Args:
         airsheds: as the base pack describes them.
@@ -104,8 +106,9 @@ class EpisodeTracker:
         self._late: set[tuple[str, Activation]] = set()
         self._refused: list[tuple[Activation, int]] = []
 
-    def accept(self, items: Sequence[ProvinceState | ProvinceDay]) -> list[EpisodeEvent]:
+    def accept(self, items: Sequence[ProvinceState | ProvinceDay | ProvinceWind]) -> list[EpisodeEvent]:
         """Take province states in. Says nothing: hours are decided at marks."""
+        self._take_winds([item for item in items if isinstance(item, ProvinceWind)])
         hours: dict[tuple[str, int], dict[str, ProvinceState]] = {}
         self._take_days([item for item in items if isinstance(item, ProvinceDay)])
         for item in (item for item in items if isinstance(item, ProvinceState)):
@@ -136,6 +139,15 @@ class EpisodeTracker:
         for (code, end_s), said in days.items():
             self._state[_day_key(code, end_s)] = _encode_json(said)
             self._touched_days.setdefault(code, set()).add(end_s)
+
+    def _take_winds(self, items: Sequence[ProvinceWind]) -> None:
+        hours: dict[tuple[str, int], dict[str, ProvinceWind]] = {}
+        for item in items:
+            place = item.airshed, epoch_s(item.time)
+            if item.airshed in self._airsheds and place[1] > self._oldest(item.airshed):
+                hours.setdefault(place, self._load_winds(*place))[item.province] = item
+        for (code, hour_s), winds in hours.items():
+            self._state[_wind_key(code, hour_s)] = _encode_json(winds)
 
     def advance(self, mark: Mark) -> list[EpisodeEvent | Mark]:
         """Decide every hour that is complete."""
@@ -255,7 +267,17 @@ class EpisodeTracker:
     def _scene(self, airshed: Airshed, window: Window, load: Load) -> Scene:
         neighbours = self._neighbours[airshed.code]
         levels, since, sure = window.levels(), window.since(), window.corroborated()
-        return Scene(airshed, neighbours, window.end_s, load(window.end_s), levels, since, sure, load=cache(load))
+        return Scene(
+            airshed,
+            neighbours,
+            window.end_s,
+            load(window.end_s),
+            levels,
+            since,
+            sure,
+            load=cache(load),
+            winds=cache(lambda hour_s: self._load_winds(airshed.code, hour_s)),
+        )
 
     def _begin(self, places: Iterable[tuple[str, int]]) -> None:
         first = dict(self._progress.first)
@@ -272,6 +294,10 @@ class EpisodeTracker:
     def _load_days(self, code: str, end_s: int) -> dict[str, ProvinceDay]:
         stored = self._state.get(_day_key(code, end_s))
         return _decode_days(stored) if stored is not None else {}
+
+    def _load_winds(self, code: str, hour_s: int) -> dict[str, ProvinceWind]:
+        stored = self._state.get(_wind_key(code, hour_s))
+        return _decode_winds(stored) if stored is not None else {}
 
     def _oldest(self, code: str) -> int:
         """The hour up to which nothing can be changed any more."""
@@ -299,6 +325,7 @@ class EpisodeTracker:
         start_s = self._memories[code].window.start_s
         for hour_s in range(start_s - 24 * HOUR_S, start_s + 1, HOUR_S):
             self._state.pop(_hour_key(code, hour_s), None)
+            self._state.pop(_wind_key(code, hour_s), None)
         legal = self._memories[code].legal
         if legal is not None:
             for end_s in range(legal.window.start_s - DAY_S, legal.window.start_s + 1, DAY_S):
@@ -311,6 +338,10 @@ def _key(code: str) -> str:
 
 def _day_key(code: str, end_s: int) -> str:
     return f"day/{code}/{end_s}"
+
+
+def _wind_key(code: str, hour_s: int) -> str:
+    return f"wind/{code}/{hour_s}"
 
 
 def _hour_key(code: str, hour_s: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from streams.errors import ReadingError
-from streams.schemas import METEOROLOGY, POLLUTANTS
+from streams.schemas import MEASURED, METEOROLOGY, POLLUTANTS
 
 UNUSED = "unused"
 """Known, but no stage needs it: dropped and counted, no error."""
@@ -20,19 +20,21 @@ _ALIASES = {
     "pm-10": "pm10",
     "pm_10": "pm10",
     "ozone": "o3",
+    **dict.fromkeys(("ws", "windspd", "wind_spd", "windspeed"), "wind_speed"),
+    **dict.fromkeys(("wd", "winddir", "wind_dir", "wind_direction", "winddirection"), "wind_from_deg"),
 }
 
 # Symbols that station files and public feeds carry beside the six pollutants of the index.
 _OTHER_GASES_AND_PARTICLES = ("pm", "pm1", "tsp", "bc", "no", "nox", "nh3", "h2s", "hcl", "hf", "o2", "co2", "ch4")
 _ORGANICS = ("nmhc", "thc", "voc", "benzene", "toluene", "xylene")
-_WEATHER = ("temperature", "humidity", "relativehumidity", "dewpoint", "p", "press", "ws", "wd", "windspd", "winddir")
-_MORE_WEATHER = ("wind_dir", "wind_direction", "rainfall", "radiation", "solar", "uv", "light")
+_WEATHER = ("temperature", "humidity", "relativehumidity", "dewpoint", "p", "press")
+_MORE_WEATHER = ("rainfall", "radiation", "solar", "uv", "light")
 _TECHNICAL = ("flow", "lflow", "noise", "um003", "um010", "um025", "aqi", "vn_aqi")
 _NOT_NEEDED = frozenset((*METEOROLOGY, *_OTHER_GASES_AND_PARTICLES, *_ORGANICS, *_WEATHER, *_MORE_WEATHER, *_TECHNICAL))
 
 
 def canonical_pollutant(text: str) -> str:
-    """The name in ``POLLUTANTS``, or ``UNUSED`` for what is measured but not needed.
+    """The name in ``MEASURED``, or ``UNUSED`` for what is measured but not needed.
 
     Upper and lower case, ``PM2.5``, ``PM2,5`` (as official Vietnamese files write it) and ``PM25`` are the same.
 
@@ -41,7 +43,7 @@ def canonical_pollutant(text: str) -> str:
     """
     name = text.strip().casefold()
     name = _ALIASES.get(name, name)
-    if name in POLLUTANTS:
+    if name in MEASURED:
         return name
     if name in _NOT_NEEDED:
         return UNUSED

@@ -25,7 +25,7 @@ from streams.index_batches import IndexBatch
 from streams.province_days import DayValue, ProvinceDays
 from streams.quantities import concentrations_of
 from streams.quorum import asked_of, province_state
-from streams.schemas import Mark, ProvinceDay, ProvinceState, StationIndex
+from streams.schemas import Mark, ProvinceDay, ProvinceState, ProvinceWind, StationIndex, StationWind
 from streams.screening.limits import NeighbourLimits
 from streams.screening.neighbours import REASON
 from streams.screening.vigil import Vigil
@@ -33,6 +33,7 @@ from streams.stage import State, Unkept
 from streams.stations import StationRegistry
 from streams.versions import Calendar, Versions
 from streams.watermark import Watermark
+from streams.wind import ProvinceWinds
 
 RETENTION_S = 72 * HOUR_S
 """How long after its decision an hour can still be revised. The readings behind it are kept for 40 hours by the
@@ -122,8 +123,11 @@ _decode_late = msgspec.msgpack.Decoder(set[Place]).decode
 _decode_progress = msgspec.json.Decoder(_Progress).decode
 
 
+Statement = ProvinceState | ProvinceDay | ProvinceWind
+
+
 class ProvinceWatch:
-    """Stage ``list[StationIndex]`` → ``ProvinceState | ProvinceDay``, for all airsheds of one partition.
+    """Stage ``list[StationIndex | StationWind]`` → ``Statement``, for all airsheds of one partition.
 
     Hours are decided when every source has passed their end by ``lateness_s``; a province nobody has sent records of
     is unknown. An airshed is spoken of from the first hour of which there is any record. Provisional records are not
@@ -151,27 +155,31 @@ class ProvinceWatch:
         limits = neighbours or NeighbourLimits(enabled=False)
         self._vigils = {code: Vigil(code, registry, state, limits) for code in self._airsheds}
         self._days = ProvinceDays(self._airsheds.values(), registry, state)
+        self._winds = ProvinceWinds(self._airsheds.values(), registry, state)
         self._kept = not isinstance(state, Unkept)
         self._valid: dict[Place, list[tuple[str, int, int | None]]] = {}  # of the decision that is being made
         self._open: dict[Place, _Hour] = {}  # hours still to be decided, kept decoded
         self._progress = _decode_progress(state["progress"]) if "progress" in state else _Progress()
         self._late = _decode_late(state["late"]) if "late" in state else set()
 
-    def accept(self, items: Sequence[StationIndex]) -> list[ProvinceState]:
+    def accept(self, items: Sequence[StationIndex | StationWind]) -> list[Statement]:
         """Take records in. Says nothing: hours are decided at marks."""
         groups: dict[tuple[datetime, str, str], _Values] = {}
-        self._take_days(item for item in items if item.final and item.product == "day")
-        for item in items:
+        self._winds.add([item for item in items if isinstance(item, StationWind)], self._progress.decided)
+        records = [item for item in items if isinstance(item, StationIndex)]
+        self._take_days(item for item in records if item.final and item.product == "day")
+        for item in records:
             if item.final and item.product == "hour":
                 group = groups.setdefault((item.time, item.airshed, item.province), [])
                 group.append((item.station, _value(item, self._wanted.get(item.airshed, ()))))
         self._take({(epoch_s(time), airshed, province): values for (time, airshed, province), values in groups.items()})
         return []
 
-    def accept_columns(self, batches: Sequence[IndexBatch]) -> list[ProvinceState]:
+    def accept_columns(self, items: Sequence[IndexBatch | StationWind]) -> list[Statement]:
         """The same of records that are still columns."""
         groups: dict[Place, _Values] = {}
-        for batch in batches:
+        self._winds.add([item for item in items if isinstance(item, StationWind)], self._progress.decided)
+        for batch in (item for item in items if isinstance(item, IndexBatch)):
             if batch.occasion.product == "day" and self._days.follows(batch.occasion.airshed):
                 self._take_days(batch.records())
             if batch.occasion.final and batch.occasion.product == "hour":
@@ -204,11 +212,11 @@ class ProvinceWatch:
                 values.append((item.station, DayValue(item.revision, decided, item.index)))
         self._days.add(days, self._progress.decided)
 
-    def advance(self, mark: Mark) -> list[ProvinceState | ProvinceDay | Mark]:
+    def advance(self, mark: Mark) -> list[Statement | Mark]:
         """Decide every hour that all sources have passed, and revise decided ones that late records change."""
         return self._decide(self._progress.watermark.observe(mark))
 
-    def give_up(self, source: str) -> list[ProvinceState | ProvinceDay | Mark]:
+    def give_up(self, source: str) -> list[Statement | Mark]:
         """No longer wait for a source that has been silent beyond its grace; it is waited for again once it speaks."""
         return self._decide(self._progress.watermark.give_up(source))
 
@@ -243,14 +251,15 @@ class ProvinceWatch:
             self._progress.first = first
             self._state["progress"] = _encode_state(self._progress)
 
-    def _decide(self, progress: int | None) -> list[ProvinceState | ProvinceDay | Mark]:
-        said: list[ProvinceState | ProvinceDay | Mark] = []
+    def _decide(self, progress: int | None) -> list[Statement | Mark]:
+        said: list[Statement | Mark] = []
         if progress is not None:
             if self._calendar is not None:
                 self._calendar.adopt(self._progress.first, self._progress.decided)
             through = {code: _step_before(progress, airshed.detection) for code, airshed in self._airsheds.items()}
             said += self._statements(through, progress)
             said += self._days.statements(through, progress)
+            said += self._winds.statements(through)
             for code in self._progress.first:
                 self._forget(code, through[code])
                 self._progress.decided[code] = max(through[code], self._decided(code))

@@ -27,6 +27,7 @@ from streams.stage import State
 from streams.station_hours import PATIENCE_S, StationHours
 from streams.stations import Station, StationRegistry
 from streams.watermark import Watermark
+from streams.wind import WindHours
 from streams.windows import Outcome
 
 PROGRESS = "progress"
@@ -85,6 +86,7 @@ class IndexStage:
         self._progress = _Progress() if saved is None else msgspec.json.decode(saved, type=_Progress)
         for area in self._areas:
             area.restore(self._progress.closed.get(area.airshed.code))
+        self.winds = WindHours(airsheds, registry, state, self._progress.closed)
 
     def _stations_of(
         self, registry: StationRegistry, airshed: Airshed, number: int, keep: Callable[[str], bool] | None

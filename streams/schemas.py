@@ -11,6 +11,10 @@ from typing import Literal
 import msgspec
 
 POLLUTANTS = ("pm25", "pm10", "o3", "no2", "so2", "co")
+WIND = ("wind_speed", "wind_from_deg")
+MEASURED = POLLUTANTS + WIND
+"""What readings may be of. Wind annotates episodes and takes part in no index."""
+
 METEOROLOGY = ("wind_speed", "wind_from_deg", "temp", "rh", "pressure", "rain")
 
 Status = Literal["measuring", "calibrating", "fault", "revised"]
@@ -183,6 +187,64 @@ class ProvinceState(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     without_one: WithoutOne | None = None
 
 
+class StationWind(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="station-wind"):
+    """The wind at one station in one hour; said once, when the hour is closed.
+
+    Attributes:
+        time: END of the hour.
+        speed: mean of the speeds, m/s.
+        east / north: mean wind vector, m/s, the way the air moves (a wind FROM the west has ``east`` above 0).
+        decided: the mark at which it was said.
+    """
+
+    airshed: str
+    province: str
+    station: str
+    time: datetime
+    speed: float
+    east: float
+    north: float
+    decided: datetime
+
+
+class ProvinceWind(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="province-wind"):
+    """The wind of one province in one hour, the mean of its stations. Provinces without any say where they lie.
+
+    Attributes:
+        speed / east / north: as of ``StationWind``; ``None`` without a station.
+        lat / lon: centre of the province's registered stations, WGS 84 degrees.
+    """
+
+    airshed: str
+    province: str
+    time: datetime
+    speed: float | None
+    east: float | None
+    north: float | None
+    lat: float
+    lon: float
+
+
+class EpisodeWind(msgspec.Struct, frozen=True, kw_only=True):
+    """What the wind is doing in the provinces of an episode. It explains; nothing is decided by it.
+
+    Attributes:
+        speed: mean speed of the hour, m/s.
+        calm: the mean vector is shorter than 1 m/s; such a wind has no direction.
+        from_deg: where it comes from, degrees clockwise from north; ``None`` when calm.
+        upwind: neighbours of the episode it comes from, by code.
+        mean_24h: mean speed of the latest 24 hours, m/s; ``None`` with fewer than six of them.
+        stagnant: that mean is below 2 m/s; ``None`` when it is not known.
+    """
+
+    speed: float
+    calm: bool
+    from_deg: int | None
+    upwind: list[str]
+    mean_24h: float | None
+    stagnant: bool | None
+
+
 class ProvinceDay(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="province-day"):
     """One province on one calendar day, as its reference stations show it; said where a legal definition asks.
 
@@ -278,6 +340,7 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
         pack: name and version of the rule pack in force for this episode.
         parent / merged_into: other episodes concerned by a split or a merge.
         revision: with ``revised``, what has changed.
+        wind: as far as a feed of wind says; ``None`` without.
         track: ``operational``: the levels of the pack; ``legal``: the definition of the law, beside it.
     """
 
@@ -302,4 +365,5 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     departed: list[EpisodeProvince] = []
     track: Track = "operational"
     revision: Revision | None = None
+    wind: EpisodeWind | None = None
     airshed_levels: dict[str, int] = {}

@@ -13,6 +13,7 @@ from streams.history import Load, States
 from streams.lineage import Episode
 from streams.quorum import EVIDENCE
 from streams.schemas import EpisodeEvent, EpisodeProvince, ProvinceState, Revision, Track, TransitionKind
+from streams.wind import Winds, wind_of
 
 COURSE = 24
 """Hours of a province that an event tells: a day and night. ``since`` says how long it has lasted beyond that."""
@@ -29,6 +30,7 @@ class Scene:
         since: first hour of the exceedance of each of those, epoch seconds.
         corroborated: the level of each that stands without any single station; provinces without one carry no episode.
         load: gives the states of earlier hours, for the evidence; ``step_s``: from one to the next.
+        winds: gives the wind of an hour, for the annotation.
     """
 
     airshed: Airshed
@@ -41,6 +43,7 @@ class Scene:
     track: Track = "operational"
     load: Load = lambda _hour_s: {}
     step_s: int = HOUR_S
+    winds: Winds = lambda _hour_s: {}
 
     @property
     def name(self) -> str:
@@ -93,6 +96,7 @@ class Scene:
             departed=departed,
             track=self.track,
             revision=revision,
+            wind=wind_of(episode.provinces, self.neighbours, self.hour_s, self.winds) if proven else None,
             airshed_levels=dict(sorted(self.levels.items())),
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from streams.errors import ReadingError
+from streams.schemas import WIND
 
 MOLAR_VOLUME_L = 24.465
 """Litres per mole at 25 °C and 1 atm. EU practice (20 °C, 24.055 L) would give values 1.7 % higher."""
@@ -67,6 +68,30 @@ def factor(pollutant: str, unit_from: str, unit_to: str) -> float:
 def to_ug_m3(pollutant: str, unit: str) -> float:
     """What a value in ``unit`` is multiplied by to be in µg/m³. Raises like :func:`factor`."""
     return factor(pollutant, unit, "ug/m3")
+
+
+_IN_M_S = {"m/s": 1.0, "ms-1": 1.0, "mps": 1.0, "km/h": 1 / 3.6, "kmh": 1 / 3.6, "kt": 0.514444, "kn": 0.514444}
+_DEGREES = ("deg", "degree", "degrees", "°", "degrees_north", "do")
+
+
+def to_base(name: str, unit: str) -> float:
+    """What a value is multiplied by to be in the unit in which it travels: µg/m³, for wind m/s and degrees.
+
+    Raises:
+        ReadingError: as :func:`factor`, and for a wind in a unit that is none of wind.
+    """
+    if name not in WIND:
+        return to_ug_m3(name, unit)
+    plain = "".join(unit.split()).casefold()
+    known = _IN_M_S if name == "wind_speed" else dict.fromkeys(_DEGREES, 1.0)
+    if plain not in known:
+        raise ReadingError(f"unknown unit {unit!r}", field="unit", remedy=f"write one of {', '.join(known)}")
+    return known[plain]
+
+
+def base_unit(name: str) -> str:
+    """The unit in which values of this name travel."""
+    return {"wind_speed": "m/s", "wind_from_deg": "deg"}.get(name, "ug/m3")
 
 
 def _in_ug_m3(pollutant: str, unit: str) -> float:

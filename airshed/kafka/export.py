@@ -16,7 +16,8 @@ from notifiers.deliveries import Delivery
 from rules.notices import ActualNotice, ExerciseNotice
 from streams import topics
 from streams.errors import AirshedError
-from streams.schemas import EpisodeEvent, ProvinceDay, ProvinceState, StationIndex
+from streams.provinces import Statement
+from streams.schemas import EpisodeEvent, ProvinceState, ProvinceWind, StationIndex, StationWind
 
 Item = TypeVar("Item")
 
@@ -35,7 +36,8 @@ def export_events(settings: KafkaSettings, out: Path) -> dict[str, int]:
         ContradictionError: naming topic and identity, with both bodies.
     """
     out.mkdir(parents=True, exist_ok=True)
-    stations = sorted(said(settings, topics.STATIONS, StationIndex, _index_identity), key=_in_time)
+    records = said(settings, topics.STATIONS, StationIndex | StationWind, _index_identity)
+    stations = sorted((item for item in records if isinstance(item, StationIndex)), key=_in_time)
     notices = list(said(settings, topics.NOTICES, ActualNotice | ExerciseNotice, lambda notice: notice.id))
     provinces = list(_provinces(settings))
     return {
@@ -93,10 +95,11 @@ def _read_partition(consumer: KafkaConsumer, part: TopicPartition) -> Iterator[b
 
 
 def _provinces(settings: KafkaSettings) -> Iterable[bytes]:
-    def identity(state: ProvinceState | ProvinceDay) -> Any:
-        return type(state).__name__, state.airshed, state.province, state.time, state.revision
+    def identity(state: Statement) -> Any:
+        revision = 0 if isinstance(state, ProvinceWind) else state.revision
+        return type(state).__name__, state.airshed, state.province, state.time, revision
 
-    found = said(settings, topics.PROVINCES, ProvinceState | ProvinceDay, identity)
+    found = said(settings, topics.PROVINCES, Statement, identity)
     return (encode(state) for state in found if isinstance(state, ProvinceState))
 
 
@@ -107,7 +110,9 @@ def _episodes(settings: KafkaSettings) -> Iterable[bytes]:
     return map(encode, said(settings, topics.EPISODES, EpisodeEvent, identity))
 
 
-def _index_identity(item: StationIndex) -> Any:
+def _index_identity(item: StationIndex | StationWind) -> Any:
+    if isinstance(item, StationWind):
+        return item.station, item.time, "wind", 0
     # Values of an open hour may differ between runs and batches; final ones may not.
     return (item.station, item.time, item.product, item.revision) if item.final else None
 

@@ -23,9 +23,9 @@ from streams.batches import ReadingBatch
 from streams.encoding import to_messages
 from streams.episodes import EpisodeTracker
 from streams.intake import Intake
-from streams.provinces import ProvinceWatch
+from streams.provinces import ProvinceWatch, Statement
 from streams.rolling import IndexStage
-from streams.schemas import EpisodeEvent, ProvinceDay, ProvinceState, Rejected, StationIndex
+from streams.schemas import EpisodeEvent, Rejected, StationIndex, StationWind
 from streams.screening import Limits
 from streams.stage import Stage, State
 from streams.stations import StationRegistry
@@ -80,8 +80,8 @@ def stage_specs(
 
     return [
         _index(settings, pack, registry, limits, provisional=provisional),
-        step("provinces", topics.STATIONS, topics.PROVINCES, StationIndex, watch, _count_said),
-        step("episodes", topics.PROVINCES, topics.EPISODES, ProvinceState | ProvinceDay, track, count_tracked),
+        step("provinces", topics.STATIONS, topics.PROVINCES, StationIndex | StationWind, watch, _count_said),
+        step("episodes", topics.PROVINCES, topics.EPISODES, Statement, track, count_tracked),
         step("rules", topics.EPISODES, topics.NOTICES, EpisodeEvent, judge, _count_notices),
     ]
 
@@ -91,7 +91,7 @@ def _index(
 ) -> StageSpec:
     home = home_partitions(registry, settings.partitions)
 
-    def make(partition: int, state: State) -> Stage[ReadingBatch, StationIndex]:
+    def make(partition: int, state: State) -> Stage[ReadingBatch, StationIndex | StationWind]:
         index = IndexStage(
             registry,
             [pack.airshed],

@@ -18,7 +18,7 @@ from streams.errors import ReadingError
 from streams.pollutants import UNUSED, canonical_pollutant
 from streams.rejects import Reason, rejected
 from streams.schemas import Reading, Rejected, Status
-from streams.units import to_ug_m3
+from streams.units import to_base
 
 CYCLE_S = 300
 """Files are sent every five minutes, each with the means of that cycle."""
@@ -173,7 +173,7 @@ def _pollutant(symbol: str, unit: str) -> str:
     if pollutant == UNUSED:
         return pollutant
     try:
-        to_ug_m3(pollutant, unit)
+        to_base(pollutant, unit)
     except ReadingError as error:
         raise _LineError(Reason.UNKNOWN_UNIT, error.message, "unit", error.remedy) from None
     return pollutant

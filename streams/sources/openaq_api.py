@@ -16,7 +16,8 @@ import structlog
 
 from streams.clock import Clock, utc
 from streams.errors import ReadingError, RefusedFeedError, UnreachableFeedError
-from streams.pollutants import UNUSED, canonical_pollutant
+from streams.pollutants import canonical_pollutant
+from streams.schemas import POLLUTANTS
 from streams.sources.arrivals import Arrival
 from streams.sources.openaq import PREFIX, parse_page
 from streams.sources.pacing import Pace, TokenBucket
@@ -204,7 +205,7 @@ class OpenAq:
 
 def _is_needed(parameter: str) -> bool:
     try:
-        return canonical_pollutant(parameter) != UNUSED
+        return canonical_pollutant(parameter) in POLLUTANTS
     except ReadingError:
         return False
 

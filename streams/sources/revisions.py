@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from streams.batches import ReadingBatch
-from streams.schemas import POLLUTANTS, STATUSES
+from streams.schemas import MEASURED, STATUSES
 from streams.stations import StationRegistry
 
 _MEASURING, _REVISED = STATUSES.index("measuring"), STATUSES.index("revised")
@@ -26,7 +26,7 @@ def said_by(batch: ReadingBatch, registry: StationRegistry) -> Said:
     said: Said = {}
     for station, pollutant, time_s, value, status in _rows(batch):
         code = registry.stations[station].code
-        said.setdefault(code, []).append((POLLUTANTS[pollutant], time_s, value, status))
+        said.setdefault(code, []).append((MEASURED[pollutant], time_s, value, status))
     return said
 
 
@@ -45,7 +45,7 @@ def news(
     kept: list[int] = []
     revised: list[int] = []
     for number, (station, pollutant, time_s, value, status) in enumerate(_rows(batch)):
-        earlier = known.get((registry.stations[station].code, POLLUTANTS[pollutant], time_s))
+        earlier = known.get((registry.stations[station].code, MEASURED[pollutant], time_s))
         if earlier == (value, status):
             continue
         counted = earlier is not None and earlier[0] is not None

@@ -21,7 +21,8 @@ from rules.loading import load_pack
 from streams import topics
 from streams.batches import ReadingBatch
 from streams.gateway import replay_arrivals
-from streams.schemas import Mark, ProvinceDay, ProvinceState, StationIndex
+from streams.provinces import Statement
+from streams.schemas import Mark, ProvinceState, StationIndex
 from streams.sources.scenarios import STAGNATION
 from streams.sources.simulation import simulate
 from streams.stations import StationRegistry, read_stations
@@ -102,7 +103,7 @@ def assert_same(installation: Installation, recording: Recording, out: Path) -> 
     export_events(installation.settings, out)
     assert (out / "episodes.jsonl").read_bytes() == recording.episodes
     assert (out / "notices.jsonl").read_bytes() == recording.notices
-    states = said(installation.settings, topics.PROVINCES, ProvinceState | ProvinceDay, encode)
+    states = said(installation.settings, topics.PROVINCES, Statement, encode)
     assert {encode(state) for state in states if isinstance(state, ProvinceState)} == recording.provinces
 
 
