@@ -37,7 +37,7 @@ class Window:
 
     Attributes:
         means: ``(24, m, 6)`` hourly means as measured, µg/m³, NaN = missing.
-        minutes: ``(24, m, 6) uint8`` covered minutes.
+        minutes: ``(2, m, 6) uint8`` covered minutes of the latest two.
         verdicts: ``(24, m, 6) uint8`` what screening said about each hour.
     """
 
@@ -76,7 +76,7 @@ class Statistics:
         means = hourly.means(first, hour, rows)
         if elapsed < 60:
             means[-1] = hourly.open_hour(hour, max(1, math.ceil(elapsed * self._share)), rows)
-        return Window(means, hourly.minutes(first, hour, rows), bins.verdicts(first, hour, rows))
+        return Window(means, hourly.minutes(hour - 1, hour, rows), bins.verdicts(first, hour, rows))
 
     def hour(self, window: Window) -> Content:
         """The content of one hour. Hours that screening takes out count as missing; uses the window up."""

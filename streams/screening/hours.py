@@ -48,7 +48,7 @@ class HourCase:
         hour: hours since 1970.
         rows: the stations, as positions in the airshed.
         means: ``(24, m, 6)`` raw hourly means up to this hour, µg/m³, NaN = missing.
-        minutes: ``(24, m, 6)`` covered minutes.
+        minutes: ``(2, m, 6)`` covered minutes of this hour and the one before, oldest first.
         before: ``(m, 6)`` the verdict on this hour so far.
     """
 

@@ -74,12 +74,14 @@ class Screened:
 class _Tables:
     """Limits as arrays: ``(classes, pollutants)``, so that a batch looks its own up at once.
 
-    ``full_scale`` is one row of codes per (class, pollutant), filled up with NaN, which equals nothing.
+    ``full_scale`` is one row of codes per (class, pollutant), filled up with NaN, which equals nothing. ``between``:
+    the highest code below zero and the lowest of the others; there is no code between them.
     """
 
     lowest: NDArray[np.float64]
     highest: NDArray[np.float64]
     full_scale: NDArray[np.float64]
+    between: tuple[float, float]
 
 
 @lru_cache(maxsize=8)
@@ -88,10 +90,13 @@ def _tables(limits: Limits) -> _Tables:
     each = [one.of_pollutants() for one in classes]
     most = max(1, *(len(pollutant.full_scale) for one in each for pollutant in one))
     padding = (np.nan,) * most
+    codes = [*limits.missing_codes, *(code for one in each for pollutant in one for code in pollutant.full_scale)]
+    below, above = [code for code in codes if code < 0], [code for code in codes if code >= 0]
     return _Tables(
         np.array([[pollutant.lowest for pollutant in one] for one in each]),
         np.array([[pollutant.highest for pollutant in one] for one in each]),
         np.array([[(*pollutant.full_scale, *padding)[:most] for pollutant in one] for one in each]),
+        (max(below, default=-np.inf), min(above, default=np.inf)),
     )
 
 
@@ -116,13 +121,14 @@ def _has_status(status: str) -> Check:
 def _is_sentinel(case: _Case) -> NDArray[np.bool_]:
     # Exact comparison on purpose: 984.9 is a measurement, 985 is what a broken monitor writes.
     value = case.batch.value
-    found: NDArray[np.bool_] = np.isin(value, case.limits.missing_codes)
-    codes = case.tables.full_scale
-    near = np.flatnonzero(np.isin(value, codes[~np.isnan(codes)]))
+    found = np.zeros(len(value), np.bool_)
+    # Codes are far out; most values lie between them and need not be compared with each.
+    below, above = case.tables.between
+    near = np.flatnonzero((value <= below) | (value >= above))
     if len(near):
         class_of, pollutant = case.where
-        own = codes[class_of if isinstance(class_of, int) else class_of[near], pollutant[near]]
-        found[near] |= (own == value[near, np.newaxis]).any(axis=1)
+        own = case.tables.full_scale[class_of if isinstance(class_of, int) else class_of[near], pollutant[near]]
+        found[near] = np.isin(value[near], case.limits.missing_codes) | (own == value[near, np.newaxis]).any(axis=1)
     return found
 
 
