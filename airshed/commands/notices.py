@@ -9,14 +9,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Connection
 
 from airshed.configuration import load
 from airshed.local.live import database_of
 from notifiers import approvals
-from notifiers.approvals import Answered
+from notifiers.approvals import Answered, Waiting
 from notifiers.database import reading
 from streams.clock import SystemClock, epoch_s
 from streams.errors import InputError
@@ -57,14 +55,20 @@ def list_notices(config: Config = _DEFAULT, at: At = None, json: Json = False) -
         rows = [msgspec.to_builtins(waiting) for waiting in found]
         typer.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
         return
-    table = Table("notice", "rule", "to", "needs", "said yes", "messages", "until", "state", box=None)
     for waiting in found:
-        notice = waiting.notice
-        until = notice.valid_until.strftime("%Y-%m-%d %H:%MZ")
-        to = f"{notice.audience.recipients} of {' '.join(notice.audience.provinces)}"
-        yes = ", ".join(waiting.approved_by)
-        table.add_row(notice.id, notice.rule, to, notice.approval, yes, str(waiting.messages), until, waiting.state)
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+        typer.echo(_line(waiting))
+    if not found:
+        typer.echo("no notice needs a yes")
+
+
+def _line(waiting: Waiting) -> str:
+    notice = waiting.notice
+    until = notice.valid_until.strftime("%Y-%m-%d %H:%MZ")
+    yes = f", yes by {', '.join(waiting.approved_by)}" if waiting.approved_by else ""
+    no = f", no by {waiting.rejected_by}" if waiting.rejected_by else ""
+    to = f"{notice.audience.recipients} of {' '.join(notice.audience.provinces)}"
+    held = f", {waiting.messages} messages held" if waiting.messages else ""
+    return f"{notice.id}  {waiting.state:<8}  {notice.rule} to {to} until {until}: {notice.approval}{yes}{no}{held}"
 
 
 @app.command("approve")
