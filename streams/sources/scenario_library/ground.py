@@ -13,6 +13,9 @@ THREE_EACH = dict.fromkeys(sorted(SEVEN), 3)
 """The smallest network in which a median outvotes one wrong station."""
 
 HOUR_S = 3600
+QUARTER_S = 900
+"""Where hours are only partly spoilt, or readings come within minutes: a third of the cost of five-minute values."""
+
 STEADY_DAY: Course = ((0, 1.0), (24, 1.0))
 """No daily cycle: what crosses a level does so because of the course alone."""
 

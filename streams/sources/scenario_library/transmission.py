@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streams.sources.scenario_library.ground import (
     BAC_NINH,
     HA_NOI,
     HAI_PHONG,
     HOUR_S,
     HUNG_YEN,
+    QUARTER_S,
     SEVEN,
     STEADY_DAY,
     THREE_EACH,
@@ -19,7 +22,7 @@ from streams.sources.scenarios import Course, Disturbance, Expectation, Expected
 
 _THREE = frozenset((HA_NOI, BAC_NINH, HUNG_YEN))
 _DAYS_OF_BAD_AIR: Course = bad_air((30, 102, 130))
-_EPISODE = ExpectedEpisode(onset_h=29, opened_h=42, closed_h=117, provinces=_THREE, peak=1)
+_EPISODE = ExpectedEpisode(onset_h=29, opened_h=44, closed_h=117, provinces=_THREE, peak=1)
 
 OUTAGE = Scenario(
     name="outage-at-the-peak",
@@ -43,6 +46,7 @@ DISORDER = Scenario(
     title="Every third reading comes ten minutes late, every fifth twice",
     start=midnight(2026, 3, 31),
     days=7,
+    cycle_s=QUARTER_S,
     stations=THREE_EACH,
     courses=only(_DAYS_OF_BAD_AIR, *_THREE),
     daily_cycle=STEADY_DAY,
@@ -64,7 +68,7 @@ CLOCK = Scenario(
         Disturbance("clock", "SIM-33-01", 0, 168, 7.0),
     ),
     expected=Expectation(
-        episodes=(_EPISODE,),
+        episodes=(replace(_EPISODE, tolerance_h=3),),  # fewer stations on time, so their noise weighs more
         never=("split", "merged"),
         set_aside={"clock-ahead": 900},
     ),
