@@ -18,7 +18,7 @@ from rules.model import Pack
 from rules.successors import structural_problems, unheard
 from streams.airsheds import Airshed
 from streams.errors import PackError, Problem
-from streams.versions import Activation
+from streams.versions import Activation, Reign
 
 
 @dataclass(frozen=True)
@@ -105,15 +105,15 @@ class Shelf:
         return True
 
     def pack(self, reference: str) -> Pack:
-        """The pack of this name and version; the configured one for an empty reference.
+        """The pack of this name and version; before the first activation, the configured one.
 
         Raises:
             PackError: it is not on the shelf, or is not what was activated. To judge by another one would be wrong.
         """
         configured = self._configured
         if reference not in self.contents.packs:
-            if configured is not None and reference in ("", configured.reference):
-                return configured
+            if configured is not None and (reference == configured.reference or not self.contents.lines):
+                return configured  # before the first activation it judges, whatever was configured before it
             self.refresh()  # another worker may have seen it before this one
         if reference not in self.contents.packs:
             missing = Problem(
@@ -124,9 +124,20 @@ class Shelf:
             raise PackError([missing, *self.contents.problems])
         return self.contents.packs[reference].pack
 
-    def airshed(self, code: str, reference: str) -> Airshed | None:
+    def airshed(self, code: str, reference: str) -> Airshed:
         """See :class:`streams.versions.Versions`."""
         return self.pack(reference).airshed
+
+    def replaced(self, reign: Reign) -> bool:
+        """See :class:`streams.versions.Versions`. A log that has vanished must not bring the configured pack back."""
+        if self.contents.lines or reign.pack == self.base.reference:
+            return False
+        if len(reign.activations) > 1:
+            remedy = "put the folder back (is its disk mounted?); or take `rules.folder` out for the configured pack"
+            raise PackError(
+                [Problem(f"{reign.pack} was activated here; the log is gone", place=str(self.log), remedy=remedy)]
+            )
+        return True
 
     def activations(self, code: str) -> Sequence[Activation]:
         """See :class:`streams.versions.Versions`."""

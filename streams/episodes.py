@@ -250,9 +250,8 @@ class EpisodeTracker:
 
     def _switch(self, code: str, pack: str) -> Airshed:
         airshed = self._versions.airshed(code, pack)
-        if airshed is not None:
-            self._airsheds[code], self._neighbours[code] = airshed, neighbours_of(airshed)
-        return self._airsheds[code]
+        self._airsheds[code], self._neighbours[code] = airshed, neighbours_of(airshed)
+        return airshed
 
     def _correct(self, airshed: Airshed, memory: _Memory, load: Load) -> list[Correction]:
         window = memory.window
@@ -307,10 +306,10 @@ class EpisodeTracker:
         memory = _decode_memory(self._state[_key(code)])
         base = self._versions.activations(code)[0]
         memory.reign.pack = memory.reign.pack or base.pack
-        airshed = self._versions.airshed(code, memory.reign.pack)
-        self._airsheds[code] = airshed or self._airsheds[code]
+        replaced = self._versions.replaced(memory.reign)
+        self._airsheds[code] = self._versions.airshed(code, base.pack if replaced else memory.reign.pack)
         memory.window.adapt(self._airsheds[code])
-        if airshed is None:  # another pack has been configured: it takes everything over at once
+        if replaced:
             memory.reign = Reign(base.pack, memory.window.end_s + HOUR_S, [base])
             highest = len(self._airsheds[code].levels)
             memory.decisions.take_over(

@@ -316,8 +316,7 @@ class ProvinceWatch:
 
     def _airshed(self, code: str, hour_s: int) -> Airshed:
         """An airshed with the levels of the pack that is activated for an hour."""
-        activated = self._calendar.airshed(code, hour_s) if self._calendar is not None else None
-        return activated or self._airsheds[code]
+        return self._airsheds[code] if self._calendar is None else self._calendar.airshed(code, hour_s)
 
     def _indices(self, hour_s: int, code: str, progress: int) -> dict[str, int]:
         """Index of every station of an airshed that has one in this hour."""

@@ -37,9 +37,13 @@ class Activation(msgspec.Struct, frozen=True, array_like=True):
 class Versions(Protocol):
     """The packs a stage may be asked to judge by. Called while deciding: answers at once, without I/O."""
 
-    def airshed(self, code: str, reference: str) -> Airshed | None:
-        """The airshed as a pack describes it; ``None`` if that pack is none of ours any more and another one takes
-        over at once. Raises where judging on by another pack would be wrong."""
+    def airshed(self, code: str, reference: str) -> Airshed:
+        """The airshed as a pack describes it. Raises when that pack is not at hand."""
+        ...
+
+    def replaced(self, reign: Reign) -> bool:
+        """Whether, after a restart, the base takes over at once from the pack that was in force: another pack has been
+        configured. Raises where that would be wrong."""
         ...
 
     def activations(self, code: str) -> Sequence[Activation]:
@@ -55,8 +59,11 @@ class OnePack:
         self._airsheds = {airshed.code: airshed for airshed in airsheds}
         self._reference = reference
 
-    def airshed(self, code: str, reference: str) -> Airshed | None:
-        return self._airsheds[code] if reference == self._reference else None
+    def airshed(self, code: str, reference: str) -> Airshed:
+        return self._airsheds[code]
+
+    def replaced(self, reign: Reign) -> bool:
+        return reign.pack != self._reference
 
     def activations(self, code: str) -> Sequence[Activation]:
         return [Activation(self._reference, 0)]
@@ -84,8 +91,7 @@ class Reign(msgspec.Struct):
 
     def adopt(self, offered: Sequence[Activation], decided_s: int) -> list[Activation]:
         """Take over what is new. Returns the activations that come too late: their hour has been decided."""
-        if not self.activations:  # written before there were activations: the base decided
-            self.activations = list(offered[:1])
+        self.activations[:1] = offered[:1]  # the base is whatever comes first, also when it has been exchanged
         fresh = [activation for activation in offered if activation not in self.activations]
         self.activations += (activation for activation in fresh if activation.from_s > decided_s)
         return [activation for activation in fresh if activation.from_s <= decided_s]
@@ -132,7 +138,7 @@ class Calendar:
         if body != self._state.get(_CALENDAR):
             self._state[_CALENDAR] = body
 
-    def airshed(self, code: str, hour_s: int) -> Airshed | None:
+    def airshed(self, code: str, hour_s: int) -> Airshed:
         """The airshed as the pack activated for an hour describes it."""
         return self._versions.airshed(code, self._reigns[code].activated(hour_s).pack)
 

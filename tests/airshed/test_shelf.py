@@ -46,8 +46,11 @@ def shelf(folder: Path, *activations: tuple[PackFile, int, str]) -> Shelf:
     return Shelf(folder)
 
 
-def said(given: Shelf | None, cuts: tuple[int, ...] = ()) -> tuple[list[Any], list[Any]]:
-    """Episodes and notices of the stagnation; the stages are made anew, on their state, after the marks of ``cuts``."""
+def said(given: Shelf | None, cuts: tuple[int, ...] = (), later: Shelf | None = None) -> tuple[list[Any], list[Any]]:
+    """Episodes and notices of the stagnation; the stages are made anew, on their state, after the marks of ``cuts``.
+
+    ``later``: the shelf they are made anew with.
+    """
     readings: ReadingBatch = stagnation(np.random.Generator(np.random.PCG64(7)))
     states: dict[str, dict[str, bytes]] = {}
 
@@ -68,6 +71,7 @@ def said(given: Shelf | None, cuts: tuple[int, ...] = ()) -> tuple[list[Any], li
         notices += outcome.notices
         marks += 1
         if marks in cuts:
+            given = later or given
             stages = pipeline()
     return episodes, notices
 
@@ -87,7 +91,7 @@ def test_an_empty_shelf_changes_nothing(tmp_path: Path, plain: tuple[list[Any], 
 def test_a_pack_activated_during_an_episode_waits_for_its_end(
     tmp_path: Path, plain: tuple[list[Any], list[Any]]
 ) -> None:
-    episodes, notices = said(shelf(tmp_path, (version(7, RENAMED), 45, "")))
+    episodes, notices = said(shelf(tmp_path, (version(77, RENAMED), 45, "")))
     assert (episodes, notices) == plain
 
 
@@ -96,10 +100,10 @@ def test_an_episode_moved_to_a_pack_with_other_names_is_told_nothing_twice_and_h
 ) -> None:
     opened = plain[0][0]
     hour = (int(opened.time.timestamp()) - START_S) // HOUR_S + 1
-    moved = shelf(tmp_path, (version(7, RENAMED), hour, opened.episode))
+    moved = shelf(tmp_path, (version(77, RENAMED), hour, opened.episode))
     episodes, notices = said(moved)
-    assert {event.pack for event in episodes[1:]} == {"vietnam-2026@7"}
-    assert {notice.pack for notice in notices if notice.time > opened.time} == {"vietnam-2026@7"}
+    assert {event.pack for event in episodes[1:]} == {"vietnam-2026@77"}
+    assert {notice.pack for notice in notices if notice.time > opened.time} == {"vietnam-2026@77"}
 
     def heard(made: list[Any]) -> list[Any]:
         return [(n.time, n.rule.replace("people", "residents"), n.audience.provinces, n.level) for n in made]
@@ -112,18 +116,29 @@ def test_restarts_change_nothing_whenever_packs_change(tmp_path: Path, plain: tu
     opened = plain[0][0]
     given = shelf(
         tmp_path,
-        (version(7, ("enter: 151", "enter: 141"), ("exit: 130", "exit: 120")), 30, ""),
-        (version(8, RENAMED), 50, opened.episode),
-        (version(9), 70, ""),
+        (version(77, ("enter: 151", "enter: 141"), ("exit: 130", "exit: 120")), 30, ""),
+        (version(78, RENAMED), 50, opened.episode),
+        (version(79), 70, ""),
     )
     expected = said(given)
-    assert {event.pack for event in expected[0]} > {"vietnam-2026@7"}
+    assert {event.pack for event in expected[0]} > {"vietnam-2026@77"}
     assert said(given, cuts=(1, 20, 33, 34, 49, 50, 51, 71)) == expected
+
+
+def test_a_restart_with_another_configured_pack_before_the_first_activation(
+    tmp_path: Path, plain: tuple[list[Any], list[Any]]
+) -> None:
+    """It takes over at once, in the middle of the episode; afterwards it is the base of what is activated."""
+    first, later = Shelf(tmp_path, BASE.parsed()), Shelf(tmp_path, version(77).parsed())
+    hour = (int(plain[0][0].time.timestamp()) - START_S) // HOUR_S
+    episodes, notices = said(first, cuts=(hour + 2,), later=later)
+    assert [event.pack for event in episodes][:: len(episodes) - 1] == [BASE.parsed().reference, "vietnam-2026@77"]
+    assert [(n.time, n.rule, n.audience) for n in notices] == [(n.time, n.rule, n.audience) for n in plain[1]]
 
 
 def test_a_replay_follows_the_activations_of_a_folder(tmp_path: Path) -> None:
     write_recording(tmp_path)
-    (tmp_path / "mine.yaml").write_bytes(version(7, RENAMED).raw)
+    (tmp_path / "mine.yaml").write_bytes(version(77, RENAMED).raw)
     shelf_of_packs = str(tmp_path / "rules")
     for pack, hour in (("vietnam-2026", "2026-01-01T00:00Z"), (str(tmp_path / "mine.yaml"), "2026-01-11T00:00Z")):
         given = ("--folder", shelf_of_packs, "--recorded", "--from", hour)
@@ -134,7 +149,7 @@ def test_a_replay_follows_the_activations_of_a_folder(tmp_path: Path) -> None:
     done = run("replay", readings, "--stations", stations, "--rules", shelf_of_packs, *out)
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in (tmp_path / "out" / "episodes.jsonl").read_text().splitlines()]
-    assert {event["pack"] for event in events} == {"vietnam-2026@7"}
+    assert {event["pack"] for event in events} == {"vietnam-2026@77"}
 
 
 def install(folder: Path) -> str:
@@ -146,16 +161,16 @@ def install(folder: Path) -> str:
 
 def test_activating_shows_on_the_authors_screen(tmp_path: Path) -> None:
     config = install(tmp_path)
-    (tmp_path / "mine.yaml").write_bytes(version(7).raw)
+    (tmp_path / "mine.yaml").write_bytes(version(77).raw)
     mine = str(tmp_path / "mine.yaml")
     hour = (datetime.now(UTC) + timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
     done = run("rules", "activate", mine, "--config", config, "--from", hour.isoformat(), "--by", "a", "--reason", "b")
     assert done.returncode == 0, done.stderr
-    assert "vietnam-2026@7 judges from the hour that ends" in done.stdout
-    (tmp_path / "rules" / "draft.yaml").write_bytes(version(8, ("enter: 151", "enter: high")).raw)
+    assert "vietnam-2026@77 judges from the hour that ends" in done.stdout
+    (tmp_path / "rules" / "draft.yaml").write_bytes(version(78, ("enter: 151", "enter: high")).raw)
     shown = json.loads(run("rules", "status", "--config", config, "--json").stdout)
     assert shown["in_force"] == f"vietnam-2026@{load_pack('vietnam-2026').version}"
-    assert [(line["pack"], line["by"], line["reason"]) for line in shown["coming"]] == [("vietnam-2026@7", "a", "b")]
+    assert [(line["pack"], line["by"], line["reason"]) for line in shown["coming"]] == [("vietnam-2026@77", "a", "b")]
     (refused,) = shown["refused"]
     assert "draft.yaml:" in refused["place"]
     assert refused["field"] == "airshed.levels[0].enter"

@@ -14,6 +14,7 @@ from rules.activations import BEGINNING, LOG_NAME, Entry
 from rules.loading import PackFile
 from rules.shelf import Shelf
 from streams.errors import PackError
+from streams.versions import Activation, Reign
 
 GOOD = (Path(__file__).parent / "packs" / "good.yaml").read_bytes()
 BASE = PackFile("good.yaml", GOOD)
@@ -188,3 +189,20 @@ def test_an_episode_is_not_moved_to_a_pack_that_never_tells_its_end(tmp_path: Pa
     refused = refusal(tmp_path, lonely, order(episode="row-20260112T03Z-01"))
     assert "never tells facilities, residents that it is over; good@1 warns them" in refused
     activate(tmp_path, lonely, order(), BASE)  # the next episode is under it from its beginning
+
+
+def test_before_the_first_activation_another_configured_pack_takes_over_at_once(tmp_path: Path) -> None:
+    """As without a shelf: a new release, say, has brought a new version of its pack."""
+    shelf = Shelf(tmp_path, version("2").parsed())
+    before = Reign("good@1", 0, [Activation("good@1", 0)])
+    assert shelf.replaced(before)
+    assert shelf.pack("good@1").reference == "good@2"
+    assert not shelf.replaced(Reign("good@2", 0, [Activation("good@2", 0)]))
+
+
+def test_a_log_that_has_vanished_does_not_bring_the_configured_pack_back(tmp_path: Path) -> None:
+    after = Reign("good@2", 0, [Activation("good@1", 0), Activation("good@2", 7200)])
+    with pytest.raises(PackError, match=r"good@2 was activated here; the log is gone \(put the folder back"):
+        Shelf(tmp_path, BASE.parsed()).replaced(after)
+    activate(tmp_path, version("2"), order(), BASE)
+    assert not Shelf(tmp_path, BASE.parsed()).replaced(after)

@@ -49,8 +49,11 @@ class Shelf:
     packs: Mapping[str, Airshed]
     log: list[Activation] = field(default_factory=lambda: [Activation("old@1", 0)])
 
-    def airshed(self, code: str, reference: str) -> Airshed | None:
+    def airshed(self, code: str, reference: str) -> Airshed:
         return self.packs[reference]
+
+    def replaced(self, reign: Reign) -> bool:
+        return False
 
     def activations(self, code: str) -> Sequence[Activation]:
         return self.log
