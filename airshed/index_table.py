@@ -6,16 +6,18 @@ late reading can revise them any more, so a year takes as much memory as two day
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import BinaryIO
+from itertools import groupby
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from airshed.result_rows import INDEX_COLUMNS
+from streams.contents import Content
 from streams.index_batches import IndexBatch
 from streams.indices import STANDARDS
 from streams.schemas import POLLUTANTS
@@ -58,22 +60,16 @@ class IndexTable:
         return self._rows
 
     def _write(self, keys: Sequence[_Key]) -> None:
-        frames = [self._frame(self._waiting.pop(key)) for key in keys]
-        if frames:
-            whole = pl.concat(frames)
-            self._rows += len(whole)
-            whole.write_csv(self._file, include_header=False)
+        hours = [self._waiting.pop(key) for key in keys]
+        # One frame for all hours of an airshed in a row: polars takes its time for every call, not for every row.
+        for _, together in groupby(hours, key=lambda batches: (id(batches[0].stations), batches[0].occasion.airshed)):
+            frame = self._frame(list(together))
+            self._rows += len(frame)
+            frame.write_csv(self._file, include_header=False)
 
-    def _frame(self, batches: Sequence[IndexBatch]) -> pl.DataFrame:
-        """The latest revision of every station that the batches of one hour or day speak of."""
-        frames = [_columns(batch, self._names_of(batch.stations)) for batch in batches]
-        if len(frames) == 1:
-            return frames[0]
-        rows = np.concatenate([batch.rows for batch in batches])
-        _, first = np.unique(rows, return_index=True)
-        _, from_behind = np.unique(rows[::-1], return_index=True)
-        latest = len(rows) - 1 - from_behind
-        return pl.concat(frames)[latest[np.argsort(first)]]
+    def _frame(self, hours: Sequence[Sequence[IndexBatch]]) -> pl.DataFrame:
+        columns = _Columns([batch for batches in hours for batch in batches], _latest(hours))
+        return columns.frame(self._names_of(hours[0][0].stations))
 
     def _names_of(self, stations: Sequence[Station]) -> pl.DataFrame:
         if id(stations) not in self._names:
@@ -82,28 +78,61 @@ class IndexTable:
         return self._names[id(stations)][1]
 
 
-def _columns(batch: IndexBatch, names: pl.DataFrame) -> pl.DataFrame:
-    content, occasion = batch.content, batch.occasion
-    standard = occasion.standard
-    shown = (content.completeness > 0) | ~np.isnan(content.sub)
-    classes = _classes(standard.code)
-    columns = {
-        "time": _repeated(f"{datetime.fromtimestamp(batch.hour_s, UTC):%Y-%m-%dT%H:%M:%SZ}", batch),
-        "airshed": _repeated(occasion.airshed, batch),
-        "province": names["province"].gather(batch.rows),
-        "station": names["station"].gather(batch.rows),
-        "product": _repeated(occasion.product, batch),
-        "standard": _repeated(standard.code, batch),
-        "index": _whole(content.index),
-        "category": classes["name"].gather(_class_of(content.index, classes["low"].to_numpy())),
-        "dominant": _POLLUTANTS.gather(content.dominant.astype(np.int64)),
-        "index_24h": _whole(content.index_24h),
-        **{f"sub_{name}": _whole(content.sub[:, place]) for place, name in enumerate(POLLUTANTS)},
-        **_numbers("concentration", _by_pollutant(content.keys, content.concentration)),
-        **_numbers("completeness", np.where(shown, content.completeness, np.nan)),
-        "revision": pl.Series(batch.revisions),
-    }
-    return pl.DataFrame(columns).select(INDEX_COLUMNS)
+def _latest(hours: Sequence[Sequence[IndexBatch]]) -> Ints:
+    """Of all records behind each other, the positions of the latest about every station and hour, in the order in
+    which stations were first spoken of."""
+    chosen, start = [], 0
+    for batches in hours:
+        rows = np.concatenate([batch.rows for batch in batches])
+        if len(batches) == 1:
+            chosen.append(np.arange(start, start + len(rows)))
+        else:
+            _, first = np.unique(rows, return_index=True)
+            _, from_behind = np.unique(rows[::-1], return_index=True)
+            chosen.append(start + (len(rows) - 1 - from_behind)[np.argsort(first)])
+        start += len(rows)
+    return np.concatenate(chosen)
+
+
+class _Columns:
+    """The chosen records of batches of one airshed, as columns of the file."""
+
+    def __init__(self, batches: Sequence[IndexBatch], chosen: Ints) -> None:
+        self._batches = batches
+        self._chosen = chosen
+        self._which = np.repeat(np.arange(len(batches)), [len(batch) for batch in batches])[chosen]
+
+    def frame(self, names: pl.DataFrame) -> pl.DataFrame:
+        """``names``: code and province of every station."""
+        standard = self._batches[0].occasion.standard.code
+        index, rows = self._all(lambda batch: batch.content.index), self._all(lambda batch: batch.rows)
+        sub = self._all(lambda batch: batch.content.sub)
+        completeness = self._all(lambda batch: batch.content.completeness)
+        classes = _classes(standard)
+        columns = {
+            "time": self._text(lambda batch: f"{datetime.fromtimestamp(batch.hour_s, UTC):%Y-%m-%dT%H:%M:%SZ}"),
+            "airshed": self._text(lambda batch: batch.occasion.airshed),
+            "province": names["province"].gather(rows),
+            "station": names["station"].gather(rows),
+            "product": self._text(lambda batch: batch.occasion.product),
+            "standard": self._text(lambda batch: batch.occasion.standard.code),
+            "index": _whole(index),
+            "category": classes["name"].gather(_class_of(index, classes["low"].to_numpy())),
+            "dominant": _POLLUTANTS.gather(self._all(lambda batch: batch.content.dominant.astype(np.int64))),
+            "index_24h": _whole(self._all(lambda batch: batch.content.index_24h)),
+            **{f"sub_{name}": _whole(sub[:, place]) for place, name in enumerate(POLLUTANTS)},
+            **_numbers("concentration", self._all(lambda batch: _by_pollutant(batch.content))),
+            **_numbers("completeness", np.where((completeness > 0) | ~np.isnan(sub), completeness, np.nan)),
+            "revision": pl.Series(self._all(lambda batch: batch.revisions)),
+        }
+        return pl.DataFrame(columns).select(INDEX_COLUMNS)
+
+    def _all(self, part: Callable[[IndexBatch], NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([part(batch) for batch in self._batches])[self._chosen]
+
+    def _text(self, of: Callable[[IndexBatch], str]) -> pl.Series:
+        """What all records of a batch have in common."""
+        return pl.Series([of(batch) for batch in self._batches]).gather(self._which)
 
 
 _POLLUTANTS = pl.Series([*POLLUTANTS, None])
@@ -123,10 +152,6 @@ def _class_of(index: Floats, low: Floats) -> Ints:
     return np.where(np.isnan(index), -1, found)
 
 
-def _repeated(text: str, batch: IndexBatch) -> pl.Series:
-    return pl.repeat(text, len(batch), eager=True)
-
-
 def _whole(values: Floats) -> pl.Series:
     return pl.Series(values, nan_to_null=True).cast(pl.Int64)
 
@@ -136,12 +161,12 @@ def _numbers(name: str, values: Floats) -> dict[str, pl.Series]:
     return {f"{name}_{pollutant}": column for pollutant, column in zip(POLLUTANTS, columns, strict=True)}
 
 
-def _by_pollutant(keys: Sequence[str], values: Floats) -> Floats:
+def _by_pollutant(content: Content) -> Floats:
     """Of several statistics of a pollutant (``o3_1h``, ``o3_8h``) the highest."""
-    if tuple(keys) == POLLUTANTS:
-        return values
-    result = np.full((len(values), len(POLLUTANTS)), np.nan)
-    for number, key in enumerate(keys):
+    if content.keys == POLLUTANTS:
+        return content.concentration
+    result = np.full((len(content.index), len(POLLUTANTS)), np.nan)
+    for number, key in enumerate(content.keys):
         place = POLLUTANTS.index(key.split("_")[0])
-        result[:, place] = np.fmax(result[:, place], values[:, number])
+        result[:, place] = np.fmax(result[:, place], content.concentration[:, number])
     return result
