@@ -58,6 +58,8 @@ def activate(folder: Path, source: PackFile, order: Order, configured: PackFile 
         pack, shelf = source.parsed(), Shelf(folder, base)
         new = [(source, _entry(pack, source, order))]
         if configured is not None and base is not None and not shelf.contents.lines:
+            if base.reference == pack.reference:
+                raise PackError([_in_force_already(source, pack)])
             beginning = Order(from_=BEGINNING, by="airshed", reason="the configured pack", written=order.written)
             new.insert(0, (configured, _entry(base, configured, beginning)))
         problems = [*_untimely(order), *_broken(shelf), *_contrary(folder, new), *_unfit(source, pack, order, shelf)]
@@ -67,6 +69,12 @@ def activate(folder: Path, source: PackFile, order: Order, configured: PackFile 
             _put(folder / entry.file_name, file.raw)
         append(shelf.log, [entry for _, entry in new])
     return new[-1][1]
+
+
+def _in_force_already(source: PackFile, pack: Pack) -> Problem:
+    document = read_document(source.name, source.raw)
+    remedy = "leave the configured file as it is; copy it, raise the version in the copy, and activate that"
+    return document.problem(("version",), f"{pack.reference} is the configured pack, in force already", remedy)
 
 
 def _broken(shelf: Shelf) -> list[Problem]:

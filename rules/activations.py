@@ -78,13 +78,16 @@ class Line:
 def read_log(path: Path) -> tuple[list[Line], list[Problem]]:
     """The lines that can be read, up to the first that cannot, and what is wrong with that one."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError:
         return [], []
     except OSError as error:
         return [], [Problem(f"cannot be read: {error.strerror}", place=f"{path}:1:1", remedy="check its rights")]
     if len(raw) > LARGEST_BYTES:
-        return [], [Problem(f"{len(raw)} bytes", place=f"{path}:1:1", remedy="is this the activation log?")]
+        return [], [
+            Problem(f"more than {LARGEST_BYTES} bytes", place=f"{path}:1:1", remedy="is this the activation log?")
+        ]
     lines: list[Line] = []
     for found in _lines(str(path), raw):
         if isinstance(found, Problem):

@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from rules.activations import LOG_NAME, Line, read_log
-from rules.documents import read_document
+from rules.documents import LARGEST_BYTES, read_document
 from rules.loading import parse_pack
 from rules.model import Pack
 from rules.successors import structural_problems, unheard
@@ -62,6 +63,7 @@ class Shelf:
         self.folder = folder
         self._configured = base
         self._signature: Signature | None = None
+        self._one_at_a_time = Lock()
         self.contents = Contents()
         self.refresh()
 
@@ -97,12 +99,15 @@ class Shelf:
 
     def refresh(self) -> bool:
         """Look at the folder. True if anything in it has changed since the last look."""
-        signature = self._look()
-        if signature == self._signature:
-            return False
-        self._signature = signature
-        self.contents = _read(self.folder, self.contents, self._configured)
-        return True
+        with self._one_at_a_time:
+            signature = self._look()
+            if signature == self._signature:
+                return False
+            # The stages of a new process are made for whatever comes first in the log; those that run, for their base.
+            base = self._configured if self._signature is not None else None
+            self._signature = signature
+            self.contents = _read(self.folder, self.contents, base)
+            return True
 
     def pack(self, reference: str) -> Pack:
         """The pack of this name and version; before the first activation, the configured one.
@@ -169,8 +174,12 @@ def _counts(path: Path) -> bool:
     )
 
 
-def _read(folder: Path, known: Contents, configured: Pack | None) -> Contents:
-    """The contents of a folder; what is known already stays where the folder has become worse."""
+def _read(folder: Path, known: Contents, base: Pack | None) -> Contents:
+    """The contents of a folder; what is known already stays where the folder has become worse.
+
+    Args:
+        base: what the first line has to fit to, if it does not make the base itself.
+    """
     lines, problems = read_log(folder / LOG_NAME)
     changed = _rewritten(known.lines, lines, str(folder / LOG_NAME))
     if changed:
@@ -178,7 +187,7 @@ def _read(folder: Path, known: Contents, configured: Pack | None) -> Contents:
     packs: dict[str, Shelved] = {}
     held: list[Line] = []
     for line in lines:
-        wrong = _put(line, folder, packs, known, held, configured)
+        wrong = _put(line, folder, packs, known, held, base)
         if wrong and len(held) >= len(known.lines):
             problems = [*wrong, *problems]
             break
@@ -203,7 +212,7 @@ def _rewritten(known: Sequence[Line], lines: Sequence[Line], name: str) -> list[
 
 
 def _put(
-    line: Line, folder: Path, packs: dict[str, Shelved], known: Contents, held: Sequence[Line], configured: Pack | None
+    line: Line, folder: Path, packs: dict[str, Shelved], known: Contents, held: Sequence[Line], first: Pack | None
 ) -> list[Problem]:
     """Put the pack of a line with the others. What is wrong with it; a pack known from before is kept all the same."""
     entry = line.entry
@@ -222,14 +231,14 @@ def _put(
     pack = packs[entry.pack].pack
     if pack.reference != entry.pack:
         return [line.problem(f"{entry.file_name} holds {pack.reference}", "give it its own name", field="pack")]
-    return _follows(line, raw, pack, packs, held, configured)
+    return _follows(line, raw, pack, packs, held, first)
 
 
 def _follows(
-    line: Line, raw: bytes, pack: Pack, packs: dict[str, Shelved], held: Sequence[Line], configured: Pack | None
+    line: Line, raw: bytes, pack: Pack, packs: dict[str, Shelved], held: Sequence[Line], first: Pack | None
 ) -> list[Problem]:
     """Whether a pack may take over from the base, and from the pack an open episode is under."""
-    base = packs[held[0].entry.pack].pack if held else configured or pack
+    base = packs[held[0].entry.pack].pack if held else first or pack
     document = read_document(str(Path(line.name).parent / line.entry.file_name), raw)
     problems = structural_problems(document, base, pack)
     former = packs[held[-1].entry.pack].pack if held else base
@@ -243,7 +252,8 @@ def _follows(
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(LARGEST_BYTES + 1)  # whatever else lies there; too large is refused when it is read
     except OSError as error:
         problem = Problem(f"cannot be read: {error.strerror}", place=f"{path}:1:1", remedy="put the pack there")
         raise PackError([problem]) from None

@@ -23,8 +23,17 @@ COMMANDS = {
         "airshed.commands.explain:explain",
         "Say why a rule spoke at a moment, or did not: reason, values, parts of its condition, and what was missing.",
     ),
+    "preview": Lazy(
+        "airshed.commands.preview:preview",
+        "Render every message of a pack in every language, with the longest names, and count the SMS parts.",
+    ),
     "test": Lazy(
-        "airshed.commands.rules_test:test", "Run the cases of a pack: given these hours, are these notices made?"
+        "airshed.commands.rules_test:test",
+        "Run the cases of a pack: given these hours, are these notices made, and no others?",
+    ),
+    "schema": Lazy(
+        "airshed.commands.rules_schema:schema",
+        "Print the JSON Schema of rule packs: editors that know it complete keys and mark mistakes as one writes.",
     ),
     "activate": Lazy(
         f"{_SHELF}:activate_pack", "Check a pack whole, put it on the shelf, and say from which hour on it judges."

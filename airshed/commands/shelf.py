@@ -19,6 +19,7 @@ from rules.activations import Entry
 from rules.loading import PackFile, pack_file
 from rules.shelf import Shelf
 from streams.clock import SystemClock, utc
+from streams.episodes import Standing
 from streams.errors import ConfigurationError, InputError, Problem
 
 PackName = Annotated[str, typer.Argument(help="Path of a YAML file, a packaged pack, or name@version on the shelf.")]
@@ -30,6 +31,7 @@ By = Annotated[str, typer.Option(help="Name or role of who decides this; default
 Why = Annotated[str, typer.Option(help="The reason, for those who ask later.")]
 Config = Annotated[Path, typer.Option(help="The installation's configuration file.")]
 Folder = Annotated[Path | None, typer.Option(help="The shelf itself, instead of the one of an installation.")]
+OnKafka = Annotated[bool, typer.Option("--kafka", help="Ask the Kafka runtime what is decided and open.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 _DEFAULT = Path("airshed.toml")
@@ -47,6 +49,7 @@ def activate_pack(
     recorded: Annotated[
         bool, typer.Option("--recorded", help="The folder is for replays: the hour may lie in the past.")
     ] = False,
+    kafka: OnKafka = False,
     json: Json = False,
 ) -> None:
     """Check a pack whole, put it on the shelf, and say from which hour on it judges.
@@ -56,6 +59,8 @@ def activate_pack(
     Example: `airshed rules activate mine.yaml --from 2026-01-13T08:00 --by "duty officer" --reason "150, not 160"`
     """
     shelf, configured = _shelf(config, folder)
+    if configured is not None and not shelf.contents.lines:
+        _must_be_in_force(configured, _standing(load(config), shelf, kafka=kafka), str(config))
     source = _source(pack, shelf)
     order = _order(source, from_, by, reason, soon=now, recorded=recorded)
     entry = activate(shelf.folder, source, order, configured)
@@ -72,6 +77,7 @@ def move(
     by: By = "",
     reason: Why = "",
     config: Config = _DEFAULT,
+    kafka: OnKafka = False,
     json: Json = False,
 ) -> None:
     """Let an open episode go on under another pack, from an hour on. With several open, each has to be moved.
@@ -79,20 +85,20 @@ def move(
     Example: `airshed rules move red-river-delta-20260112T13Z-01 --to vietnam-2026@2 --by "duty officer"`
     """
     shelf, configured = _shelf(config, None)
-    _must_be_open(episode, load(config), shelf)
+    _must_be_open(episode, _standing(load(config), shelf, kafka=kafka))
     source = _source(to, shelf)
     order = _order(source, from_, by, reason, soon=now, episode=episode)
     entry = activate(shelf.folder, source, order, configured)
     _confirm(entry, source, f"although {episode} is open", as_json=json)
 
 
-def status(config: Config = _DEFAULT, folder: Folder = None, json: Json = False) -> None:
+def status(config: Config = _DEFAULT, folder: Folder = None, kafka: OnKafka = False, json: Json = False) -> None:
     """Which pack is in force and since when, what comes next, and what is refused, with file, line and column.
 
     Example: `airshed rules status`
     """
     shelf, _ = _shelf(config, folder)
-    standing = None if folder else read_standing(load(config), shelf.base.airshed.code)
+    standing = None if folder else _standing(load(config), shelf, kafka=kafka)
     report = report_on(shelf, standing, SystemClock().now_s())
     out = Console(highlight=False, soft_wrap=True, markup=False)
     if json:
@@ -155,8 +161,30 @@ def _hour(text: str, source: PackFile) -> datetime:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def _must_be_open(episode: str, settings: Configuration, shelf: Shelf) -> None:
-    standing = read_standing(settings, shelf.base.airshed.code)
+def _standing(settings: Configuration, shelf: Shelf, *, kafka: bool) -> Standing | None:
+    code = shelf.base.airshed.code
+    if not kafka:
+        return read_standing(settings, code)
+    # Only now: these bring Kafka's clients along, and two seconds of starting.
+    from airshed.kafka.services import kafka_settings
+    from airshed.kafka.standing import read_standing as on_kafka
+
+    return on_kafka(kafka_settings(settings), code)
+
+
+def _must_be_in_force(configured: PackFile, standing: Standing | None, config: str) -> None:
+    """The first line of the log is the pack that has decided so far; the file may have been changed since the start."""
+    reference = configured.parsed().reference
+    if standing is not None and standing.reign.pack != reference:
+        raise InputError(
+            f"{standing.reign.pack} is in force, but pack names {reference} now",
+            place=config,
+            field="pack",
+            remedy="put the file back as it was when this installation was started; the new one goes into another file",
+        )
+
+
+def _must_be_open(episode: str, standing: Standing | None) -> None:
     if standing is not None and episode not in standing.opened:
         opened = ", ".join(standing.opened) or "none"
         raise InputError(f"no episode {episode!r} is open", field="EPISODE", remedy=f"open now: {opened}")

@@ -187,7 +187,8 @@ def test_activating_shows_on_the_authors_screen(tmp_path: Path) -> None:
 def test_an_hour_that_cannot_be_is_refused_with_what_to_do(
     tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
-    done = run("rules", "activate", "vietnam-2026", "--config", install(tmp_path), *arguments)
+    (tmp_path / "mine.yaml").write_bytes(version(7).raw)
+    done = run("rules", "activate", str(tmp_path / "mine.yaml"), "--config", install(tmp_path), *arguments)
     assert done.returncode == 1
     assert says in done.stderr
     assert not (tmp_path / "rules" / "activations.jsonl").exists()

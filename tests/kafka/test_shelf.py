@@ -85,6 +85,9 @@ def test_a_pack_that_takes_over_half_way_with_a_kill_in_between(
         with worker(config, log) as process:
             asyncio.run(hand_over(settings, registry, items[middle + 40 :]))
             wait_for_the_last_mark(settings, last_mark(items), process, log)
+        shown = json.loads(run("rules", "status", "--kafka", "--config", str(config), "--json").stdout)
+        assert (shown["in_force"], shown["since"]) == ("vietnam-2026@77", hour.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        assert (shown["opened"], shown["refused"]) == ([], [])
         done = run("export", "--out", str(tmp_path / "out"), "--config", str(config))
         assert done.returncode == 0, done.stderr
     assert "pack refused" not in log.read_text(encoding="utf-8")

@@ -206,3 +206,26 @@ def test_a_log_that_has_vanished_does_not_bring_the_configured_pack_back(tmp_pat
         Shelf(tmp_path, BASE.parsed()).replaced(after)
     activate(tmp_path, version("2"), order(), BASE)
     assert not Shelf(tmp_path, BASE.parsed()).replaced(after)
+
+
+def test_the_configured_pack_may_have_changed_since_its_shelf_was_begun(tmp_path: Path) -> None:
+    """The log is what counts: a new release of Airshed, say, brings its packs anew."""
+    activate(tmp_path, version("2"), order(), BASE)
+    other = version("9", (b"standard: vn_aqi", b"standard: us_aqi")).parsed()
+    shelf = Shelf(tmp_path, other)
+    assert (problems(shelf), shelf.base.reference, len(shelf.contents.lines)) == ([], "good@1", 2)
+
+
+def test_a_running_installation_keeps_what_it_was_started_with(tmp_path: Path) -> None:
+    """Somebody puts a foreign shelf into its empty folder."""
+    shelf = Shelf(tmp_path / "rules", version("9", (b"standard: vn_aqi", b"standard: us_aqi")).parsed())
+    activate(tmp_path / "rules", version("2"), order(), BASE)
+    assert shelf.refresh()
+    assert any("airshed.standard" in problem for problem in problems(shelf))
+    assert [activation.pack for activation in shelf.activations("row")] == ["good@9"]
+
+
+def test_the_configured_file_itself_cannot_be_activated(tmp_path: Path) -> None:
+    assert "good@1 is the configured pack, in force already (leave the configured file" in refusal(
+        tmp_path, BASE, order()
+    )

@@ -1,0 +1,277 @@
+"""What every rule of a pack would say, at its longest: every language, every channel, the longest real names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from notifiers.errors import UnsendableError
+from notifiers.facts import Addressee
+from notifiers.gsm7 import septets, unaccent
+from notifiers.links import Links
+from notifiers.messages import Letter, SmsText
+from notifiers.registries import LANGUAGES
+from notifiers.renderer import Renderer
+from rules.engine import NO_LEVEL
+from rules.model import Pack, Rule
+from rules.notices import ActualNotice, Audience, ExerciseNotice, Notice, NoticeKind, NoticeProvince
+from rules.readiness import cumulative_actions
+
+BANDS = (48, 98, 148, 198, 298, 388)
+"""One index of each band of the standards; each brings words of its own, and no other brings longer numbers."""
+
+ANSWERED: tuple[NoticeKind, ...] = ("request", "order-draft")
+"""Kinds whose messages carry a link."""
+
+LONGEST_FACILITY = "Công ty Cổ phần Xi măng và Vật liệu xây dựng Đồng bằng Bắc Bộ – Nhà máy số 2"
+"""Invented; as long as the long ones of a register of plants are."""
+
+_NO_LIMIT = 100  # SMS parts
+_NIGHT = datetime(
+    2026, 11, 28, 16, 30, tzinfo=UTC
+)  # 23:30 on 28 November in Viet Nam: two digits wherever there can be
+_DELIVERY = "6f1d2c1e-6a55-5d0b-9a51-0d6f6b0a9a11"
+_NEXT_DOOR = "next-door"
+"""A recipient whose province is told but not in the episode."""
+
+_BEYOND = ("episode-and-neighbours", "airshed")
+"""Audiences beyond the episode's own provinces."""
+
+
+class Sms(msgspec.Struct, frozen=True, kw_only=True):
+    """An SMS at its longest.
+
+    Attributes:
+        parts / most: parts it takes, with the first word of an exercise, and parts the rule allows.
+        septets: its length.
+        left_out: what the shortening took away, in words, empty if nothing.
+    """
+
+    text: str
+    parts: int
+    most: int
+    septets: int
+    left_out: str
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """The mail to the same recipient."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule says in one language.
+
+    Attributes:
+        told: to whom these very words go: the province and the index that make them longest.
+        problems: why a message could not be sent, or would not say what was meant; empty when all is well.
+    """
+
+    rule: str
+    kind: NoticeKind
+    language: str
+    told: str
+    sms: Sms | None
+    mail: Mail | None
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class Names:
+    """The longest names, beside those of the pack.
+
+    Attributes:
+        facility: of a plant.
+        public_url: of the installation, as it stands in links.
+    """
+
+    facility: str = LONGEST_FACILITY
+    public_url: str = "https://canhbao.moitruong.gov.vn"
+
+    @property
+    def link(self) -> str:
+        """A link as long as every other."""
+        return Links(["a-secret-for-previews"], self.public_url).acknowledgement(_DELIVERY)
+
+
+def previews(pack: Pack, names: Names | None = None, renderer: Renderer | None = None) -> list[Preview]:
+    """Every rule in every language that has templates, in the order of the pack."""
+    names, renderer = names or Names(), renderer or Renderer()
+    cases = [_Case(pack, rule, language, names, renderer) for rule in pack.rules for language in LANGUAGES]
+    return [case.preview() for case in cases]
+
+
+def longest_notice(pack: Pack, rule: Rule, index: int, mode: Literal["actual", "exercise"]) -> Notice:
+    """A rule's notice about every province, with the longest level name and an index of one band everywhere."""
+    make = ActualNotice if mode == "actual" else ExerciseNotice
+    airshed = pack.airshed
+    levels = [level.names for level in airshed.levels]
+    if rule.notice == "all-clear":
+        levels.append(NO_LEVEL)
+    provinces = [
+        NoticeProvince(
+            code=p.code, names=p.names, level=len(airshed.levels), level_name="", index=index, index_24h=index
+        )
+        for p in airshed.provinces
+    ]
+    return make(
+        id=_DELIVERY,
+        kind=rule.notice,
+        airshed=airshed.code,
+        airshed_names=airshed.names,
+        episode=f"{airshed.code}-20261127T06Z-{airshed.provinces[0].code}",
+        transition=12,
+        rule=rule.id,
+        audience=Audience(recipients=rule.audience.recipients, provinces=[p.code for p in airshed.provinces]),
+        time=_NIGHT,
+        onset=_NIGHT - timedelta(hours=34),
+        level=len(airshed.levels),
+        level_name=airshed.levels[-1].name,
+        level_names=max(levels, key=lambda names: max(map(len, names.values()))),
+        template=rule.template,
+        priority=rule.priority,
+        valid_until=_NIGHT + timedelta(hours=rule.valid_hours),
+        sms_parts=rule.sms_parts,
+        provinces=provinces,
+        actions=_actions(pack, rule),
+        sender=pack.sender,
+        data_standard=airshed.standard,
+        zone=airshed.zone,
+        reason="",
+        pack=pack.reference,
+    )
+
+
+def _actions(pack: Pack, rule: Rule) -> dict[str, list[str]]:
+    return cumulative_actions(rule, {other.id: other for other in pack.rules})
+
+
+@dataclass
+class _Case:
+    """One rule in one language: rendered for everybody it could address, the longest is kept.
+
+    Attributes:
+        sms / exercise: the longest SMS, and the same as an exercise; ``whole``: without any limit of parts.
+        letter: the mail beside it; ``told``: to whom they go.
+    """
+
+    pack: Pack
+    rule: Rule
+    language: str
+    names: Names
+    renderer: Renderer
+    sms: SmsText | None = None
+    exercise: SmsText | None = None
+    whole: str = ""
+    letter: Letter | None = None
+    told: str = ""
+    longest: tuple[int, int] = (0, 0)
+    problems: list[str] = field(default_factory=list)
+
+    def preview(self) -> Preview:
+        """Render every case and show the longest."""
+        for index in BANDS:
+            for addressee in self._addressees():
+                try:
+                    self._render(index, addressee)
+                except UnsendableError as error:
+                    self.problems.append(str(error))
+        mail = self.letter
+        return Preview(
+            rule=self.rule.id,
+            kind=self.rule.notice,
+            language=self.language,
+            told=self.told,
+            sms=self._sms(),
+            mail=Mail(subject=mail.subject, text=mail.text, html=mail.html) if mail else None,
+            problems=[*dict.fromkeys(self.problems), *_lost(self.pack, self.rule, self.language, self.names)],
+        )
+
+    def _addressees(self) -> Iterator[Addressee]:
+        codes = [province.code for province in self.pack.airshed.provinces]
+        if self.rule.audience.provinces in _BEYOND or self.rule.notice == "all-clear":
+            codes.append(_NEXT_DOOR)
+        facility = self.names.facility if self.rule.audience.recipients == "facilities" else ""
+        for code in codes:
+            yield Addressee(contact="", province=code, facility=facility)
+
+    def _render(self, index: int, addressee: Addressee) -> None:
+        actual = longest_notice(self.pack, self.rule, index, "actual")
+        exercise = longest_notice(self.pack, self.rule, index, "exercise")
+        link = self.names.link if self.rule.notice in ANSWERED else ""
+        said = self.renderer.sms(actual, self.language, addressee, link)
+        exercised = self.renderer.sms(exercise, self.language, addressee, link)
+        length = (septets(exercised.body), index)  # of equally long ones the worst air is shown
+        if length > self.longest:
+            self.longest = length
+            unlimited = msgspec.structs.replace(exercise, sms_parts=_NO_LIMIT)
+            self.whole = self.renderer.sms(unlimited, self.language, addressee, link).body
+            self.sms, self.exercise = said, exercised
+            self.letter = self.renderer.letter(actual, self.language, addressee, link)
+            self.told = self._told(index, addressee)
+
+    def _told(self, index: int, addressee: Addressee) -> str:
+        names = next((p.names for p in self.pack.airshed.provinces if p.code == addressee.province), None)
+        place = _in(names, self.language) if names else "a place that is not in the episode any more, or next to it"
+        return ", ".join([*([addressee.facility] if addressee.facility else []), place, f"index {index}"])
+
+    def _sms(self) -> Sms | None:
+        if self.sms is None or self.exercise is None:
+            return None
+        notice = longest_notice(self.pack, self.rule, BANDS[-1], "exercise")
+        return Sms(
+            text=self.sms.body,
+            parts=self.exercise.parts,
+            most=self.rule.sms_parts,
+            septets=septets(self.sms.body),
+            left_out=_left_out(notice, self.language, self.whole, self.exercise.body),
+        )
+
+
+def _left_out(notice: Notice, language: str, whole: str, body: str) -> str:
+    """What an SMS does without, so that it fits. The mail says everything."""
+    texts = (
+        ("provinces", [_in(province.names, language) for province in notice.provinces]),
+        ("measures", notice.actions.get(language, [])),
+        ("the sender", [_in(notice.sender, language)]),
+    )
+    gone = []
+    for what, said in texts:
+        wanted = [unaccent(text).upper() for text in said if unaccent(text).upper() in whole.upper()]
+        missing = sum(text not in body.upper() for text in wanted)
+        if missing:
+            gone.append(what if what == "the sender" else f"{missing} of {len(wanted)} {what}")
+    return ", ".join(gone)
+
+
+def _lost(pack: Pack, rule: Rule, language: str, names: Names) -> Iterator[str]:
+    """Texts of the pack with characters that an SMS cannot carry: they would arrive as question marks."""
+    texts: list[tuple[str, str]] = [
+        ("sender", _in(pack.sender, language)),
+        ("airshed", _in(pack.airshed.names, language)),
+    ]
+    texts += [(f"province {p.code}", _in(p.names, language)) for p in pack.airshed.provinces]
+    texts += [(f"level {level.name}", _in(level.names, language)) for level in pack.airshed.levels]
+    texts += [("actions", action) for action in _actions(pack, rule).get(language, [])]
+    if rule.audience.recipients == "facilities":
+        texts.append(("facility", names.facility))
+    for where, text in texts:
+        lost = sorted({character for character in text if character != "?" and unaccent(character) == "?"})
+        if lost:
+            yield f"{where}: {' '.join(lost)} cannot be sent in an SMS, it would arrive as '?': {text}"
+
+
+def _in(texts: dict[str, Any], language: str) -> str:
+    return str(texts.get(language) or next(iter(texts.values()), ""))
+
+
+def unused_languages(pack: Pack) -> Sequence[str]:
+    """Languages of the pack that no template speaks: nobody is written to in them."""
+    return [language for language in pack.sender if language not in LANGUAGES]
