@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, get_args
 
 from rules.cel_runtime import cel
@@ -80,7 +81,8 @@ def flaws(source: str, airshed: Airshed, kinds: list[TransitionKind]) -> list[Fl
     except ValueError as error:
         return [_syntax_flaw(str(error))]
     found = [*_unknown_names(source, program), *_unknown_texts(source, airshed)]
-    return found or list(_failures(condition, airshed, kinds))
+    found = found or list(_failures(condition, airshed, kinds))
+    return found or list(_impossible(condition, airshed, kinds))
 
 
 def _syntax_flaw(message: str) -> Flaw:
@@ -126,6 +128,21 @@ def _failures(condition: Condition, airshed: Airshed, kinds: list[TransitionKind
             )
             yield Flaw(1, 1, f"fails for an event with {values}: {_first_sentence(error)}", remedy)
             return
+
+
+_ENUMERABLE = {"kind", "level", "previous_level", "peak_level", "level_name"}
+
+
+def _impossible(condition: Condition, airshed: Airshed, kinds: list[TransitionKind]) -> Iterator[Flaw]:
+    """A condition over levels and kinds alone that holds for none of them: its rule would never speak."""
+    if not kinds or not condition.names or not set(condition.names) <= _ENUMERABLE:
+        return
+    numbers = range(len(airshed.levels) + 1)
+    for kind, level, previous, peak in product(kinds, numbers, numbers, numbers):
+        event = {"kind": kind, "level": level, "previous_level": previous, "peak_level": peak}
+        if condition.holds(event | {"level_name": airshed.level_name(level)}):
+            return
+    yield Flaw(1, 1, f"holds for no event of the kinds {', '.join(kinds)}", f"levels go from 0 to {numbers[-1]}")
 
 
 def _flaw_at(source: str, name: str, message: str, remedy: str) -> Flaw:

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from airshed.lazy import MARKUP, Lazy, lazy_group
-from rules.loading import load_pack
+from rules.documents import read_document
+from rules.loading import pack_file
 from rules.model import Pack
 from streams.errors import PackError
 
@@ -66,7 +67,7 @@ def check(
     """
     out = Console(highlight=False, soft_wrap=True)
     try:
-        loaded = load_pack(pack)
+        loaded = _checked(pack)
     except PackError as error:
         if not json:
             raise
@@ -79,6 +80,18 @@ def check(
         out.print_json(msgspec.json.encode({"ok": True, "pack": loaded.reference, "rules": len(loaded.rules)}).decode())
     else:
         out.print(_summary(loaded))
+
+
+def _checked(name: str) -> Pack:
+    """The pack, with every rule said at its longest in every language. Raises ``PackError``."""
+    from notifiers.sayable import message_problems  # templates: not for every start of the command line
+
+    file = pack_file(name)
+    pack = file.parsed()
+    problems = list(message_problems(read_document(file.name, file.raw), pack))
+    if problems:
+        raise PackError(problems)
+    return pack
 
 
 def _summary(pack: Pack) -> str:

@@ -50,6 +50,9 @@ def test_what_an_author_may_write(source: str) -> None:
         ("index_24h['02'] > 3", (1, 1), "fails for an event with index_24h="),
         ("1 / level > 0", (1, 1), "fails for an event with level=0"),
         ("level > 0 || kind > 3", (1, 1), "fails for an event with"),
+        ("level > 3", (1, 1), "holds for no event of the kinds opened"),
+        ("kind == 'closed' && level >= 1", (1, 1), "holds for no event of the kinds opened"),
+        ("level_name == 'watch' && level > 1", (1, 1), "holds for no event of the kinds opened"),
     ],
 )
 def test_what_is_found_wrong_and_where(source: str, place: tuple[int, int], message: str) -> None:
