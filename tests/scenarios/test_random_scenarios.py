@@ -76,8 +76,10 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 def play(
     arrivals: Sequence[Slice], registry: StationRegistry, *, restarts: frozenset[int] = frozenset(), piece: int = 10**9
 ) -> list[bytes]:
-    """Play what arrives, and return what the stages said, as bytes. ``restarts``: marks after which every stage is made anew from its state; ``piece``: rows of
-    the largest batch."""
+    """Play what arrives, and return what the stages said, as bytes.
+
+    ``restarts``: marks after which every stage is made anew from its state; ``piece``: rows of the largest batch.
+    """
     states: dict[str, dict[str, bytes]] = defaultdict(dict)
 
     def stages() -> Pipeline:
