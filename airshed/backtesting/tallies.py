@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from airshed.backtesting.grid import Grid
 from airshed.backtesting.lives import Lives
-from airshed.backtesting.quiet import goes_out_s
 from airshed.pipeline import Outcome
+from notifiers.holding import quiet_until_s
 from rules.model import Pack
 from rules.notices import Notice, NoticeKind, Recipients
 from streams.clock import HOUR_S, epoch_s
@@ -61,7 +60,6 @@ class Tally:
         self.index = Grid(len(self.codes), np.int16(-1))
         self.lives = Lives()
         self.told: list[Told] = []
-        self._zone = ZoneInfo(pack.airshed.zone)
         self._columns = {code: number for number, code in enumerate(self.codes)}
 
     def add(self, outcome: Outcome) -> None:
@@ -76,7 +74,7 @@ class Tally:
     def _told(self, notice: Notice) -> Told:
         time_s = epoch_s(notice.time)
         decided_s = time_s + self.pack.airshed.detection.lateness_s
-        sent_s = goes_out_s(decided_s, notice.quiet_hours, self._zone)
+        quiet_s = quiet_until_s(notice, notice.time)
         return Told(
             id=notice.id,
             kind=notice.kind,
@@ -88,7 +86,7 @@ class Tally:
             level_name=notice.level_name,
             episode=notice.episode,
             time_s=time_s,
-            sent_s=sent_s,
-            lapsed=sent_s > epoch_s(notice.valid_until),
+            sent_s=quiet_s or decided_s,
+            lapsed=quiet_s >= epoch_s(notice.valid_until),
             reason=notice.reason,
         )

@@ -13,7 +13,6 @@ from sqlalchemy import select
 from airshed.backtesting.burden import Burden, Distribution, Season, burden
 from airshed.backtesting.lives import Lives
 from airshed.backtesting.people import People, people_of
-from airshed.backtesting.quiet import goes_out_s
 from airshed.backtesting.tallies import Tally, Told
 from airshed.pipeline import Outcome
 from notifiers.database import connect, ledger, upgrade
@@ -60,27 +59,6 @@ def test_residents_weigh_by_their_number() -> None:
 )
 def test_wake_ups_are_by_the_local_hour_in_which_messages_go_out(hour: int, night: bool) -> None:
     assert measured([told(hour)]).wake_ups_most == int(night)
-
-
-@pytest.mark.parametrize(
-    ("decided", "quiet_hours", "out"),
-    [
-        ("21:59", "22:00-06:00", "21:59"),
-        ("22:00", "22:00-06:00", "30:00"),
-        ("23:10", "22:00-06:00", "30:00"),
-        ("24:10", "22:00-06:00", "30:00"),
-        ("29:59", "22:00-06:00", "30:00"),
-        ("30:00", "22:00-06:00", "30:00"),
-        ("12:30", "12:00-14:00", "14:00"),
-        ("23:10", "", "23:10"),
-    ],
-)
-def test_messages_wait_for_the_end_of_quiet_hours(decided: str, quiet_hours: str, out: str) -> None:
-    def moment(text: str) -> int:
-        hours, minutes = text.split(":")
-        return START_S + int(hours) * 3600 + int(minutes) * 60
-
-    assert goes_out_s(moment(decided), quiet_hours, ZONE) == moment(out)
 
 
 def test_what_has_lapsed_when_quiet_hours_end_reaches_nobody() -> None:
