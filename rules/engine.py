@@ -25,6 +25,7 @@ from rules.notices import (
 from rules.readiness import Reason, cumulative_actions, readiness, stages_below
 from rules.variables import Memory
 from streams.clock import HOUR_S, epoch_s
+from streams.errors import PackError
 from streams.schemas import EpisodeEvent, EpisodeProvince, Mark
 from streams.stage import State
 from streams.watermark import Watermark
@@ -129,9 +130,18 @@ class RuleEngine:
         for spoken in self._episodes.values():
             before = spoken.pack or self._base
             if before != reference:
-                old, new = self._packs(before), self._pack
+                old, new = self._former(before), self._pack
                 spoken.change_rules(old.rules, new.rules, partial(new.airshed.level_like, other=old.airshed))
             spoken.pack = reference
+
+    def _former(self, reference: str) -> Pack:
+        """A pack that has judged before. One that is gone is taken to have had the rules and levels of this one: it was
+        configured, and another one has been configured in its place."""
+        assert self._packs is not None
+        try:
+            return self._packs(reference)
+        except PackError:
+            return self._pack
 
     def _judge(self, event: EpisodeEvent) -> list[Notice]:
         spoken = self._episodes.setdefault(event.episode, Spoken())

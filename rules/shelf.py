@@ -89,7 +89,7 @@ class Shelf:
             nothing = Problem("no pack has been activated", place=str(self.log), remedy="airshed rules activate PACK")
             raise PackError(list(self.contents.problems) or [nothing])
         lines = self.contents.lines
-        return self.pack(lines[0].entry.pack) if lines else self.pack("")
+        return self._configured if self._configured and not lines else self.pack(lines[0].entry.pack)
 
     @property
     def latest(self) -> Pack:
@@ -110,24 +110,32 @@ class Shelf:
             return True
 
     def pack(self, reference: str) -> Pack:
-        """The pack of this name and version; before the first activation, the configured one.
+        """The pack of this name and version.
 
         Raises:
             PackError: it is not on the shelf, or is not what was activated. To judge by another one would be wrong.
         """
-        configured = self._configured
-        if reference not in self.contents.packs:
-            if configured is not None and (reference == configured.reference or not self.contents.lines):
-                return configured  # before the first activation it judges, whatever was configured before it
+        found = self._find(reference)
+        if found is None:
             self.refresh()  # another worker may have seen it before this one
-        if reference not in self.contents.packs:
+            found = self._find(reference)
+        if found is None:
             missing = Problem(
                 f"{reference} is in force for an episode, but is not on the shelf as it was activated",
                 place=str(self.folder / f"{reference}.yaml"),
                 remedy=f"put the file and the lines of {LOG_NAME} back as they were; `airshed rules status` tells more",
             )
             raise PackError([missing, *self.contents.problems])
-        return self.contents.packs[reference].pack
+        return found
+
+    def _find(self, reference: str) -> Pack | None:
+        if reference in self.contents.packs:
+            return self.contents.packs[reference].pack
+        if self._configured is not None and reference == self._configured.reference:
+            return self._configured
+        # One that was only ever configured has no line; events it has made may still be on their way.
+        draft = self.contents.drafts.get(f"{reference}.yaml")
+        return draft if draft is not None and draft.reference == reference else None
 
     def airshed(self, code: str, reference: str) -> Airshed:
         """See :class:`streams.versions.Versions`."""

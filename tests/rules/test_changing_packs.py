@@ -130,6 +130,22 @@ def test_a_pack_that_is_not_there_stops_the_stage_before_it_has_said_anything() 
     assert memory == {}
 
 
+def test_where_the_former_pack_is_gone_who_was_warned_still_hears_the_end() -> None:
+    memory: dict[str, bytes] = {}
+    engine(memory=memory).accept([event("opened", 1, 1, "12", index=160)])
+    new = version("2")
+
+    def only(reference: str) -> Pack:
+        if reference != new.reference:
+            raise PackError([Problem(f"no pack {reference}")])
+        return new
+
+    again = RuleEngine(new, memory, "actual", only)
+    assert heard(again.accept([under(new, event("grown", 2, 1, "123", index=160))])) == ["residents 03"]
+    closed = under(new, event("closed", 3, 0, "123", left="123", previous=1))
+    assert heard(again.accept([closed])) == ["residents-end 01 02 03 (e1)"]
+
+
 CHANGES = st.lists(st.sampled_from([PACK, renamed("2"), version("3", residents=None)]), min_size=6, max_size=6)
 
 

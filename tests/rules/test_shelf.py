@@ -196,7 +196,10 @@ def test_before_the_first_activation_another_configured_pack_takes_over_at_once(
     shelf = Shelf(tmp_path, version("2").parsed())
     before = Reign("good@1", 0, [Activation("good@1", 0)])
     assert shelf.replaced(before)
-    assert shelf.pack("good@1").reference == "good@2"
+    with pytest.raises(PackError, match="good@1 is in force for an episode"):  # an event of it is on its way
+        shelf.pack("good@1")
+    (tmp_path / "good@1.yaml").write_bytes(GOOD)
+    assert shelf.pack("good@1").reference == "good@1"
     assert not shelf.replaced(Reign("good@2", 0, [Activation("good@2", 0)]))
 
 
