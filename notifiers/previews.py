@@ -16,7 +16,7 @@ from notifiers.links import Links
 from notifiers.messages import Letter, SmsText
 from notifiers.registries import LANGUAGES
 from notifiers.renderer import Renderer
-from rules.engine import NO_LEVEL
+from rules.drafting import NO_LEVEL
 from rules.model import Pack, Rule
 from rules.notices import ActualNotice, Audience, ExerciseNotice, Notice, NoticeKind, NoticeProvince
 from rules.readiness import cumulative_actions

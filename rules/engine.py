@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any, Literal
@@ -11,6 +10,8 @@ from typing import Any, Literal
 import msgspec
 
 from rules.conditions import Condition, variables_of
+from rules.decisions import Decision, refusal_of
+from rules.drafting import Drafter
 from rules.history import KEEP_HOURS, Spoken, Told
 from rules.model import Pack, Rule, Scope
 from rules.notices import (
@@ -19,42 +20,17 @@ from rules.notices import (
     ExerciseNotice,
     Notice,
     NoticeKind,
-    NoticeProvince,
-    notice_id,
 )
-from rules.readiness import Reason, cumulative_actions, readiness, stages_below
+from rules.readiness import Reason, readiness, stages_below
 from rules.variables import Memory
 from streams.clock import HOUR_S, epoch_s
 from streams.errors import PackError
-from streams.schemas import EpisodeEvent, EpisodeProvince, Mark
+from streams.schemas import EpisodeEvent, Mark
 from streams.stage import State
 from streams.watermark import Watermark
 
 WARNINGS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order-draft")
 """Kinds of notice that an all-clear takes back."""
-
-NO_LEVEL = {"vi": "không cảnh báo", "en": "no alert"}
-"""What level 0 is called, by language; other languages get the English words."""
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What one rule made of one event.
-
-    Attributes:
-        kind: kind of notice the rule makes.
-        notices: ids of the notices made.
-        seen: the condition with the values it saw.
-        values: every variable as it was then.
-    """
-
-    episode: str
-    transition: int
-    rule: str
-    kind: NoticeKind
-    reason: Reason
-    notices: list[str]
-    seen: str
-    values: dict[str, Any] = {}
 
 
 class RuleEngine:
@@ -79,9 +55,9 @@ class RuleEngine:
         self._base = pack.reference
         self._packs = packs
         self._compiled: dict[str, dict[str, Condition]] = {}
+        self._make = ActualNotice if mode == "actual" else ExerciseNotice
         self._use(pack)
         self._state = state
-        self._make = ActualNotice if mode == "actual" else ExerciseNotice
         self._key = f"airshed/{pack.airshed.code}"
         stored = state.get(self._key)
         self._episodes = msgspec.msgpack.decode(stored, type=dict[str, Spoken]) if stored is not None else {}
@@ -99,7 +75,7 @@ class RuleEngine:
         return notices
 
     def advance(self, mark: Mark) -> list[Notice | Mark]:
-        """Pass progress on; no rule waits for time alone."""
+        """Pass progress on. Rules that wait for time are asked at the hourly status of their episode, not here."""
         moved = self._watermark.observe(mark) is not None
         self._state["progress"] = msgspec.json.encode(self._watermark)
         return [Mark(mark.time, "rules")] if moved else []
@@ -115,10 +91,9 @@ class RuleEngine:
         if pack.reference not in self._compiled:
             self._compiled[pack.reference] = {rule.id: Condition(rule.when) for rule in pack.rules}
         self._conditions = self._compiled[pack.reference]
-        self._neighbours = {province.code: province.neighbours for province in pack.airshed.provinces}
         self._rules = {rule.id: rule for rule in pack.rules}
         self._stages_first = sorted(pack.rules, key=lambda rule: -len(stages_below(rule, self._rules)))
-        self._provinces = {province.code: province for province in pack.airshed.provinces}
+        self._drafter = Drafter(pack, self._make)
 
     def _judge_by(self, reference: str) -> None:
         """Judge by the pack of an event; what was said before is read in its terms. All episodes change together,
@@ -216,13 +191,13 @@ class RuleEngine:
     def _warn(
         self, rule: Rule, event: EpisodeEvent, spoken: Spoken, seen: dict[str, Any], covered: set[str]
     ) -> list[Notice]:
-        scope = self._scope(rule.audience.provinces, event)
+        scope = self._drafter.scope(rule.audience.provinces, event)
         if rule.audience.at_level:
             reached = {province.code for province in event.provinces if province.level >= rule.audience.at_level}
             scope = [code for code in scope if code in reached]
         standing = any(rule.id in other.revokes for other in self._pack.rules)
         refusals = {
-            code: Reason.HIGHER_STAGE if code in covered else _refusal(rule, event, spoken, code, standing=standing)
+            code: Reason.HIGHER_STAGE if code in covered else refusal_of(rule, event, spoken, code, standing=standing)
             for code in scope
         }
         addressed = [code for code, refusal in refusals.items() if refusal is None]
@@ -231,7 +206,9 @@ class RuleEngine:
             reason = Reason.COOLING if Reason.COOLING in reasons else next(iter(reasons), Reason.NO_PROVINCE)
             return self._decided(rule, event, seen, reason)
         recipients = rule.audience.recipients
-        notice = self._notice(rule, event, Audience(recipients=recipients, provinces=addressed), seen)
+        notice = self._drafter.notice(
+            rule, event, Audience(recipients=recipients, provinces=addressed), self._conditions[rule.id].seen(seen)
+        )
         for stage in [*stages_below(rule, self._rules), rule]:
             spoken.remember(stage.id, addressed, event.level, epoch_s(event.time))
         if rule.notice in WARNINGS:
@@ -247,7 +224,7 @@ class RuleEngine:
         told = {code: entry.episode for code, entry in spoken.told.get(recipients, {}).items()}
         if not event.level:
             told = {province.code: event.episode for province in event.provinces}
-        refusals = {code: _refusal(rule, event, spoken, code, standing=False) for code in sorted(told)}
+        refusals = {code: refusal_of(rule, event, spoken, code, standing=False) for code in sorted(told)}
         pairs = sorted((told[code], code) for code, refusal in refusals.items() if refusal is None)
         if not pairs:
             reasons = [refusal for refusal in refusals.values() if refusal is not None]
@@ -255,7 +232,7 @@ class RuleEngine:
         notices = []
         for told_in, group in groupby(pairs, key=lambda pair: pair[0]):
             audience = Audience(recipients=recipients, provinces=[code for _, code in group], told_in=told_in)
-            notices.append(self._notice(rule, event, audience, seen))
+            notices.append(self._drafter.notice(rule, event, audience, self._conditions[rule.id].seen(seen)))
         spoken.remember(rule.id, [code for _, code in pairs], event.level, epoch_s(event.time))
         return self._decided(rule, event, seen, Reason.MADE, notices)
 
@@ -272,7 +249,7 @@ class RuleEngine:
         for told_in, group in groupby(pairs, key=lambda pair: pair[0]):
             provinces = [code for _, code in group]
             audience = Audience(recipients=rule.audience.recipients, provinces=provinces, told_in=told_in)
-            notices.append(self._notice(rule, event, audience, seen))
+            notices.append(self._drafter.notice(rule, event, audience, self._conditions[rule.id].seen(seen)))
         spoken.revoke(sorted(over))
         recipients = rule.audience.recipients
         warning = [r for r in self._pack.rules if r.audience.recipients == recipients and r.notice in WARNINGS]
@@ -291,7 +268,7 @@ class RuleEngine:
         notices = []
         for told_in, pairs in groupby(sorted(released), key=lambda pair: pair[0]):
             audience = Audience(recipients=recipients, provinces=[code for _, code in pairs], told_in=told_in)
-            notices.append(self._notice(rule, event, audience, seen))
+            notices.append(self._drafter.notice(rule, event, audience, self._conditions[rule.id].seen(seen)))
         rules = [other.id for other in self._pack.rules if other.audience.recipients == recipients]
         spoken.release(recipients, rules, [code for _, code in released])
         return self._decided(rule, event, seen, Reason.MADE if notices else Reason.NOBODY_WARNED, notices)
@@ -301,72 +278,8 @@ class RuleEngine:
             return True
         if rule.audience.provinces == "left":
             reach: Scope = told.reach if told.reach in ("episode-and-neighbours", "airshed") else "episode"
-            return code not in self._scope(reach, event)
-        return code in self._scope(rule.audience.provinces, event)
-
-    def _scope(self, scope: Scope, event: EpisodeEvent) -> list[str]:
-        """The provinces a scope means at an event, in code order."""
-        inside = [province.code for province in event.provinces]
-        if scope == "joined":
-            return list(event.joined)
-        if scope == "left":
-            return list(event.left)
-        if scope == "episode":
-            return inside
-        if scope == "airshed":
-            return sorted(self._provinces)
-        return sorted({*inside, *(code for own in inside for code in self._neighbours.get(own, ()))})
-
-    def _notice(self, rule: Rule, event: EpisodeEvent, audience: Audience, seen: dict[str, Any]) -> Notice:
-        airshed = self._pack.airshed
-        return self._make(
-            id=notice_id(event.episode, event.transition, rule.id, audience),
-            kind=rule.notice,
-            airshed=airshed.code,
-            airshed_names=airshed.names,
-            episode=event.episode,
-            transition=event.transition,
-            rule=rule.id,
-            audience=audience,
-            time=event.time,
-            onset=event.onset,
-            level=event.level,
-            level_name=event.level_name,
-            level_names=self._level_names(event),
-            template=rule.template,
-            priority=rule.priority,
-            valid_until=event.time + timedelta(hours=rule.valid_hours),
-            sms_parts=rule.sms_parts,
-            provinces=list(self._values([*event.provinces, *event.departed])),
-            actions=cumulative_actions(rule, self._rules),
-            sender=self._pack.sender,
-            data_standard=airshed.standard,
-            zone=airshed.zone,
-            reason=f"{self._conditions[rule.id].seen(seen)}; {event.kind}: {event.reason}",
-            pack=self._pack.reference,
-            approval=rule.approval,
-            quiet_hours=self._pack.quiet_hours_of(rule),
-        )
-
-    def _level_names(self, event: EpisodeEvent) -> dict[str, str]:
-        airshed = self._pack.airshed
-        if event.level and event.track == "legal" and airshed.legal_track is not None:
-            return airshed.legal_track.names
-        if event.level:
-            return airshed.levels[event.level - 1].names
-        return {language: NO_LEVEL.get(language, NO_LEVEL["en"]) for language in self._pack.sender}
-
-    def _values(self, provinces: Iterable[EpisodeProvince]) -> Iterator[NoticeProvince]:
-        for code, province in sorted({province.code: province for province in provinces}.items()):
-            names = self._provinces[code].names if code in self._provinces else {"en": province.name}
-            yield NoticeProvince(
-                code=code,
-                names=names,
-                level=province.level,
-                level_name=province.level_name,
-                index=province.median_index,
-                index_24h=province.median_index_24h,
-            )
+            return code not in self._drafter.scope(reach, event)
+        return code in self._drafter.scope(rule.audience.provinces, event)
 
     def _decided(
         self, rule: Rule, event: EpisodeEvent, seen: dict[str, Any], reason: Reason, notices: Sequence[Notice] = ()
@@ -388,15 +301,3 @@ class RuleEngine:
     def _forget(self, now_s: int) -> None:
         oldest = now_s - KEEP_HOURS * HOUR_S
         self._episodes = {name: spoken for name, spoken in self._episodes.items() if not 0 < spoken.closed_s < oldest}
-
-
-def _refusal(rule: Rule, event: EpisodeEvent, spoken: Spoken, code: str, *, standing: bool) -> Reason | None:
-    """Why a province is not told again; ``None`` if it is to be told. ``standing``: the rule holds until revoked."""
-    said = spoken.said.get(rule.id, {}).get(code)
-    if standing:
-        return None if said is None else Reason.IN_FORCE
-    if said is None or (rule.once_per != "episode" and event.level > said.level):
-        return None
-    if rule.once_per != "transition":
-        return Reason.ALREADY_TOLD
-    return Reason.COOLING if epoch_s(event.time) - said.time_s < rule.cooling_hours * HOUR_S else None

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from rules.engine import Decision, RuleEngine
+from rules.decisions import Decision
+from rules.engine import RuleEngine
 from rules.expressions import Part, needed, shown, take_apart
 from rules.model import Pack, Rule
 from rules.notices import Notice

@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.engine import Reason, RuleEngine
+from rules.engine import RuleEngine
 from rules.loading import parse_pack
 from rules.model import Pack
 from rules.notices import ActualNotice, ExerciseNotice, Notice, notice_id
+from rules.readiness import Reason
 from streams.clock import utc
 from streams.schemas import EpisodeEvent, EpisodeProvince, Mark, Revision, TransitionKind
 from tests.streams.crashes import crashing, once, undisturbed
