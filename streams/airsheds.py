@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from streams.geography import unit_named
+
 Quantity = Literal["index", "index_24h", "pm25_1h", "pm25_24h", "pm10_1h", "pm10_24h"]
 """What a level can be defined on: the hourly or the 24-hour index of the airshed's standard, or a mean of fine or
 coarse particles over the hour or over the latest 24 hours, µg/m³. Of a province it is the median of its stations."""
@@ -152,13 +154,18 @@ class Airshed(msgspec.Struct, frozen=True, kw_only=True):
     watched: list[Quantity] = []
 
     def province(self, code_or_name: str) -> Province | None:
-        """The province with this code, name or alias (case-insensitive); ``None`` if it is not of this airshed."""
+        """The province with this code, name or alias (case-insensitive); ``None`` if it is not of this airshed.
+
+        What the airshed itself does not know is looked for among the former codes and names of the country's units.
+        """
         wanted = code_or_name.strip().casefold()
         for province in self.provinces:
             known = (province.code, *province.names.values(), *province.aliases)
             if wanted in {name.casefold() for name in known}:
                 return province
-        return None
+        unit = unit_named(code_or_name)
+        same = (p for p in self.provinces if unit and p.code == unit.code and unit.name in p.names.values())
+        return next(same, None)
 
     def level_met(self, reached: float) -> int:
         """Number of the highest level whose entry threshold a value meets, 0 for none."""

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from streams.airsheds import Airshed, Province
+from streams.airsheds import Airshed
 from streams.errors import RegistryError
-from streams.geography import unit_named
 
 StationClass = Literal["reference", "low-cost"]
 
@@ -115,19 +114,10 @@ def _station(row: dict[str, str], place: str, airsheds: list[Airshed]) -> Statio
 
 def _placed(text: str, airsheds: list[Airshed]) -> tuple[Airshed | None, str]:
     for airshed in airsheds:
-        province = airshed.province(text) or _known_otherwise(text, airshed)
+        province = airshed.province(text)
         if province is not None:
             return airshed, province.code
     return None, ""
-
-
-def _known_otherwise(text: str, airshed: Airshed) -> Province | None:
-    """A province that the airshed itself does not know by this code or name, but the country does: a former one."""
-    unit = unit_named(text) if text.strip() else None
-    if unit is None:
-        return None
-    province = airshed.province(unit.code)
-    return province if province is not None and unit.name in province.names.values() else None
 
 
 def _degrees(row: dict[str, str], field: str, limit: float, place: str) -> float:

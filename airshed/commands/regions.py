@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from streams.errors import InputError
 from streams.geography import Unit, unit_named, vietnam
+from streams.geography.borders import read_region
 
 app = typer.Typer(no_args_is_help=True, help="The provinces of a country: codes, names, borders, former names.")
 
@@ -58,6 +60,27 @@ def show(
     console.print(f"  made of   {former}")
     console.print(f"  borders   {borders}")
     console.print(f"  aliases   {', '.join(unit.aliases)}")
+
+
+@app.command()
+def borders(
+    file: Annotated[Path, typer.Argument(help="GeoJSON: one feature per province, with a name (code, population).")],
+    tolerance_km: Annotated[float, typer.Option(help="How far apart two outlines of one border may run.")] = 1.0,
+) -> None:
+    """The provinces of any region, ready for the airshed of a rule pack: borders from the outlines of a GeoJSON.
+
+    Example: airshed regions borders provinces.geojson > provinces.yaml
+    """
+    units = read_region(file, tolerance_km=tolerance_km)
+    sys.stdout.write("provinces:\n")
+    for unit in units:
+        neighbours = ", ".join(_quoted(code) for code in unit.neighbours)
+        sys.stdout.write(f"  - code: {_quoted(unit.code)}\n    names: {{en: {_quoted(unit.name)}}}\n")
+        sys.stdout.write(f"    neighbours: [{neighbours}]\n    population: {unit.population}\n")
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
 
 
 def _write(units: list[Unit]) -> None:

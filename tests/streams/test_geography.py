@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import statistics
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from rules.loading import load_pack
+from streams.errors import InputError
 from streams.geography import unit_named, vietnam
+from streams.geography.borders import read_region
 from streams.stations import read_stations
 
 # Land borders of the seven provinces of the Red River working region and of Quảng Ninh, from the map.
@@ -122,3 +125,70 @@ def test_outlines_lie_over_published_ones(recorded: Path) -> None:
     assert min(overlap.values()) > 0.5, overlap
     assert statistics.median(overlap.values()) > 0.87, overlap
     assert all(overlap[name] > 0.8 for name in BORDERS if name != "Quảng Ninh"), overlap
+
+
+# -- any other region ------------------------------------------------------------------------------------------------
+
+
+def square(name: str, west: float, south: float, **properties: object) -> dict[str, object]:
+    """A square of a tenth of a degree, about 11 km."""
+    east, north = west + 0.1, south + 0.1
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {
+        "type": "Feature",
+        "properties": {"name": name, **properties},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
+
+
+def region(tmp_path: Path, *features: object) -> Path:
+    path = tmp_path / "region.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    return path
+
+
+def test_borders_come_from_outlines_that_run_side_by_side(tmp_path: Path) -> None:
+    """B lies half a kilometre off A; C touches B at a corner only; D lies apart and names its neighbour itself."""
+    path = region(
+        tmp_path,
+        square("A", 10.0, 50.0, code="a"),
+        square("B", 10.105, 50.0, code="b", population=5),
+        square("C", 10.205, 50.1, code="c"),
+        square("D", 11.0, 50.0, code="d", neighbours=["c"]),
+    )
+    units = read_region(path)
+    assert [(unit.code, unit.neighbours, unit.population) for unit in units] == [
+        ("a", ["b"], 0),
+        ("b", ["a"], 5),
+        ("c", [], 0),
+        ("d", ["c"], 0),
+    ]
+
+
+def test_a_file_that_cannot_be_used_says_where(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"feature 2: properties\.name: has no name"):
+        read_region(region(tmp_path, square("A", 10.0, 50.0), square("", 11.0, 50.0)))
+    point = {"type": "Feature", "properties": {"name": "P"}, "geometry": {"type": "Point", "coordinates": [1, 2]}}
+    with pytest.raises(InputError, match="is a Point"):
+        read_region(region(tmp_path, point))
+    with pytest.raises(InputError, match="cannot be read"):
+        read_region(tmp_path / "nothing.geojson")
+
+
+def test_the_borders_of_chinese_provinces_are_found_in_a_published_file(recorded: Path) -> None:
+    units = read_region(recorded / "data/geo/china_provinces.geojson", tolerance_km=3.0)
+    found = {unit.name: unit.neighbours for unit in units}
+    assert found["Beijing"] == ["Hebei", "Tianjin"]
+    assert found["Shanxi"] == ["Hebei", "Henan", "Inner Mongolia", "Shaanxi"]
+    assert found["Hainan"] == []
+
+
+def test_the_derived_borders_are_found_in_the_derived_outlines(tmp_path: Path) -> None:
+    text = (resources.files("streams") / "geography" / "vietnam.geojson").read_bytes()
+    whole = json.loads(text)
+    for feature in whole["features"]:
+        del feature["properties"]["neighbours"]
+    path = tmp_path / "region.geojson"
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    differing = [unit.name for unit in read_region(path) if unit.neighbours != vietnam()[unit.code].neighbours]
+    assert differing == []
