@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, or_, update
 
 from notifiers.database import ledger
-from notifiers.holding import expiry_reason
+from notifiers.holding import expire_held
 from notifiers.ledger import Mode
 
 
@@ -46,8 +46,8 @@ def expire(connection: Connection, mode: Mode, now_s: float) -> dict[str, int]:
     """
     closed = connection.execute(
         update(ledger)
-        .where(ledger.c.mode == mode, ledger.c.state.in_(("planned", "held")), ledger.c.valid_until_s < now_s)
-        .values(state="expired", reason=expiry_reason(), revision=ledger.c.revision + 1)
+        .where(ledger.c.mode == mode, ledger.c.state == "planned", ledger.c.valid_until_s < now_s)
+        .values(state="expired", reason="too-late", revision=ledger.c.revision + 1)
         .returning(ledger.c.channel)
     )
-    return dict(Counter(closed.scalars()))
+    return dict(Counter([*closed.scalars(), *expire_held(connection, mode, now_s)]))
