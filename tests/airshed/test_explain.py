@@ -152,7 +152,7 @@ def test_another_pack_answers_for_the_same_hours(opened: datetime) -> None:
     airshed = msgspec.structs.replace(PACK.airshed, levels=levels)
     mine: Pack = msgspec.structs.replace(PACK, name="mine", version="2", airshed=airshed)
     answer = explain(record(), mine, Question(rule="residents-advisory"))
-    assert answer.notes[0].startswith("decided under vietnam-2026@1; this is what mine@2 would have made")
+    assert answer.notes[0].startswith(f"decided under {PACK.reference}; this is what mine@2 would have made")
     assert answer.transitions[0].time < opened
     silent = explain(record(), msgspec.structs.replace(PACK, airshed=airshed), Question(at=opened))
     assert any("levels were changed without its version" in note for note in silent.notes)
