@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from streams.airsheds import Airshed
 
@@ -49,6 +49,25 @@ def carried(
     """The connected parts of the provinces on a level in which enough connected ones are surely on it."""
     sure = frozenset(corroborated)
     return [part for part in connected(levels, neighbours) if regional(part & sure, neighbours, minimum)]
+
+
+def backed(on: Iterable[str], proved: Collection[str], neighbours: Neighbours, minimum: int) -> frozenset[str]:
+    """The provinces that others stand in for: they do not prove by themselves that they are on a level, because they
+    have a single station or rest on one, but their group would be cross-provincial without any one of them.
+
+    So three adjacent provinces with one station each make an episode, and two do not: whichever station lies, the
+    others show an episode without it.
+
+    Args:
+        on: the provinces on the level whose reference stations are asked.
+        proved: those of them that are on it without any single station.
+    """
+    found: set[str] = set()
+    for part in regional(on, neighbours, minimum + 1):
+        unproved = part.difference(proved)
+        if all(regional(part - {code}, neighbours, minimum) for code in sorted(unproved)):
+            found |= unproved
+    return frozenset(found)
 
 
 def regional_level(levels: Mapping[str, int], neighbours: Neighbours, minimum: int) -> int:

@@ -9,9 +9,10 @@ import msgspec
 
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S, utc
-from streams.components import Neighbours, carried, regional, regional_onset
+from streams.components import Neighbours, backed, carried, regional, regional_onset
 from streams.corrections import Correction, History, corrected
 from streams.history import Window
+from streams.levels import Standing
 from streams.lineage import Episode, Lineage, Part, trace
 from streams.schemas import EpisodeEvent
 from streams.transitions import Scene, stamp
@@ -81,7 +82,7 @@ class Decisions(msgspec.Struct):
         for episode in self.open:
             for code, level in episode.levels.items():
                 sure = episode.corroborated.get(code, 0)
-                if code in window.end and (window.end[code].level < level or window.end[code].corroborated < sure):
+                if code in window.end and (window.end[code].level < level or window.end[code].own < sure):
                     window.force(airshed, code, level, sure, episode.since[code])
 
     def _goes_on(self, episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[EpisodeEvent]:
@@ -180,10 +181,18 @@ def _together(part: Part, scene: Scene, window: Window) -> bool:
     detection, days = scene.airshed.detection, scene.airshed.levels[0].enter_hours
     sure = {code: window.end[code] for code in part & scene.corroborated.keys()}
     if scene.track == "legal":
-        steady = [code for code, standing in sure.items() if standing.said.runs[0].above >= days]
+        steady = {code for code, standing in sure.items() if standing.said.runs[0].above >= days}
     else:
-        steady = [code for code, standing in sure.items() if standing.steady_hours >= detection.together_hours]
+        steady = _steady(sure, detection.together_hours, scene.neighbours, detection.minimum_provinces)
     return bool(regional(steady, scene.neighbours, detection.minimum_provinces))
+
+
+def _steady(standings: Mapping[str, Standing], hours: int, neighbours: Neighbours, minimum: int) -> set[str]:
+    """Those on a level for so many hours, whichever single station is left out: a province that has come in now lets
+    others stand in for each other now, but not for the hours before."""
+    known = [code for code, standing in standings.items() if standing.reference and standing.known_hours >= hours]
+    proved = {code for code, standing in standings.items() if standing.proved_hours >= hours}
+    return proved | backed(known, proved, neighbours, minimum)
 
 
 def _changes(episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[EpisodeEvent]:

@@ -276,6 +276,7 @@ class EpisodeTracker:
             sure,
             load=cache(load),
             winds=cache(lambda hour_s: self._load_winds(airshed.code, hour_s)),
+            own=window.own(),
         )
 
     def _begin(self, places: Iterable[tuple[str, int]]) -> None:

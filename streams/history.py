@@ -14,6 +14,7 @@ import msgspec
 
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S
+from streams.components import backed, neighbours_of
 from streams.levels import STALE_HOURS, Standing
 from streams.schemas import ProvinceState
 
@@ -89,6 +90,7 @@ class Window(msgspec.Struct):
         forced = Forced(self.end_s, province, level, since_s, corroborated)
         self.forced.append(forced)
         _force(self.end, airshed, forced)
+        _back(self.end, airshed)
         self._note(self.end_s)
 
     def adapt(self, airshed: Airshed) -> None:
@@ -126,7 +128,11 @@ class Window(msgspec.Struct):
 
     def corroborated_since(self) -> dict[str, int]:
         """The same, of the exceedance without any single station."""
-        return {code: levels.sure.since for code, levels in sorted(self.end.items()) if levels.corroborated}
+        return {code: levels.corroborated_since for code, levels in sorted(self.end.items()) if levels.corroborated}
+
+    def own(self) -> dict[str, int]:
+        """The level of each province that its own stations prove without any single one of them."""
+        return {code: levels.own for code, levels in sorted(self.end.items()) if levels.own}
 
     def _fold_end(self, airshed: Airshed, states: States, hour_s: int) -> None:
         self._fold(self.end, airshed, states, hour_s)
@@ -145,6 +151,7 @@ class Window(msgspec.Struct):
         for correction in self.forced:
             if correction.hour_s == hour_s:
                 _force(fold, airshed, correction)
+        _back(fold, airshed)
 
     def _let_go(self, airshed: Airshed, load: Load) -> None:
         self.start_s += self.step_s
@@ -166,6 +173,20 @@ def _off(airshed: Airshed) -> dict[str, Standing]:
 def _force(fold: dict[str, Standing], airshed: Airshed, forced: Forced) -> None:
     if forced.province in fold:
         fold[forced.province].force(airshed.levels, forced.level, forced.corroborated, forced.since_s)
+
+
+def _back(fold: Mapping[str, Standing], airshed: Airshed) -> None:
+    """Note for every province at which level others stand in for it."""
+    minimum = airshed.detection.minimum_provinces
+    for standing in fold.values():
+        standing.backed = 0
+    for number in range(1, len(airshed.levels) + 1):
+        on = [code for code, standing in fold.items() if standing.level >= number and standing.reference]
+        if minimum == 1 or len(on) <= minimum:
+            return  # the usual hour; higher levels have no more provinces
+        proved = [code for code in on if fold[code].own >= number]
+        for code in backed(on, proved, neighbours_of(airshed), minimum):
+            fold[code].backed = number
 
 
 def _levels_alike(old: Airshed, new: Airshed) -> int:

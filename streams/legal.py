@@ -85,7 +85,9 @@ class LegalTrack(msgspec.Struct):
         self.window.fold(view, states)
         window, now = self.window, states(self.window.end_s)
         levels, since, sure = window.levels(), window.since(), window.corroborated()
-        scene = Scene(view, neighbours, window.end_s, now, levels, since, sure, "legal", states, window.step_s)
+        scene = Scene(
+            view, neighbours, window.end_s, now, levels, since, sure, "legal", states, window.step_s, own=window.own()
+        )
         told = [correction.tell(scene) for correction in corrections]
         return told + self.decisions.decide(scene, window, pack)
 

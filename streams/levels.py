@@ -219,10 +219,17 @@ class Standing(msgspec.Struct, array_like=True):
 
     Both follow the same rule, the second on what is left of each hour when one station is left out. A province on a
     *corroborated* level can carry an episode; one that is not can only be part of it.
+
+    Attributes:
+        reference: its reference stations are asked.
+        backed: highest level at which other provinces stand in for what its own stations cannot prove (see
+            ``streams.components.backed``); set by the window, which sees them all.
     """
 
     said: ProvinceLevels
     sure: ProvinceLevels
+    reference: bool = False
+    backed: int = 0
 
     @classmethod
     def off(cls, levels: Sequence[Level]) -> Standing:
@@ -240,13 +247,33 @@ class Standing(msgspec.Struct, array_like=True):
         return self.said.since
 
     @property
+    def own(self) -> int:
+        """Number of the highest level that its own stations prove without any single one of them, 0 for none."""
+        return min(self.said.level, self.sure.level)
+
+    @property
     def corroborated(self) -> int:
         """Number of the highest level that stands without any single station, 0 for none."""
-        return min(self.said.level, self.sure.level)
+        return max(self.own, min(self.said.level, self.backed))
+
+    @property
+    def corroborated_since(self) -> int:
+        """First hour of that exceedance, epoch seconds."""
+        return self.sure.since if self.own else self.said.since
 
     @property
     def steady_hours(self) -> int:
         """Known hours since it can carry an episode; 0 in an hour in which that is not known."""
+        return max(self.proved_hours, self.known_hours if self.backed else 0)
+
+    @property
+    def known_hours(self) -> int:
+        """Known hours on a level, as its stations tell it; 0 in an unknown hour."""
+        return 0 if self.said.unknown else self.said.on_hours
+
+    @property
+    def proved_hours(self) -> int:
+        """Known hours on a level without any single station; 0 in an hour in which that is not known."""
         return 0 if self.said.unknown or self.sure.unknown else min(self.said.on_hours, self.sure.on_hours)
 
     def adapt(self, levels: Sequence[Level]) -> None:
@@ -260,12 +287,14 @@ class Standing(msgspec.Struct, array_like=True):
         self.sure.keep(number, levels)
 
     def copy(self) -> Standing:
-        return Standing(self.said.copy(), self.sure.copy())
+        return Standing(self.said.copy(), self.sure.copy(), self.reference, self.backed)
 
     def fold(
         self, levels: Sequence[Level], state: ProvinceState | None, hour_s: int, stale: int, *, alone: bool
     ) -> None:
         """Take one hour in. ``alone``: a province makes an episode by itself, so nothing needs to be corroborated."""
+        if state is not None:
+            self.reference = state.basis == "reference"
         self.said.fold(levels, state, hour_s, stale)
         self.sure.fold(levels, state if alone else without_one(state), hour_s, stale)
 

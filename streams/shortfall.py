@@ -95,7 +95,7 @@ def _alone(airshed: Airshed, standing: Standing, state: ProvinceState | None) ->
     if number < standing.level:
         without = without_one(state)
         if without is None and state is not None and state.median_index is not None:
-            yield "with so few reference stations it cannot carry an episode, only be part of one"
+            yield "with so few reference stations it carries an episode only where others would make one without it"
         else:
             yield from _lacks(airshed, airshed.levels[number], standing.sure.runs[number], standing.sure, without)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S, utc
@@ -31,6 +31,7 @@ class Scene:
         corroborated: the level of each that stands without any single station; provinces without one carry no episode.
         load: gives the states of earlier hours, for the evidence; ``step_s``: from one to the next.
         winds: gives the wind of an hour, for the annotation.
+        own: the level of each that its own stations prove without any single one of them.
     """
 
     airshed: Airshed
@@ -44,6 +45,7 @@ class Scene:
     load: Load = lambda _hour_s: {}
     step_s: int = HOUR_S
     winds: Winds = lambda _hour_s: {}
+    own: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -112,9 +114,7 @@ class Scene:
     def remember(self, episode: Episode) -> None:
         """Note the levels the provinces of an episode are on, as announced."""
         episode.levels = {code: self.levels.get(code, 0) for code in episode.provinces}
-        episode.corroborated = {
-            code: self.corroborated[code] for code in episode.provinces if code in self.corroborated
-        }
+        episode.corroborated = {code: self.own[code] for code in episode.provinces if code in self.own}
         episode.since |= {code: self.since[code] for code in episode.provinces if code in self.since}
 
     def _province(self, episode: Episode, code: str, *, proven: bool) -> EpisodeProvince:

@@ -145,9 +145,11 @@ def test_a_station_that_lies_opens_nothing_and_holds_nothing_open(world: World, 
     found, opened = open_hours(told.states(REGION))
 
     lenient = msgspec.structs.replace(REGION, detection=Detection(minimum_stations=1, together_hours=2))
-    others = world.without({liar}).states(lenient)
-    assert found <= regional_hours(lenient, others)
-    assert opened <= open_hours(taken_at_their_word(lenient, others))[0]
+    others = world.without({liar})
+    # Asked for one station or for two: with two, more hours are unknown, and those end nothing.
+    asked = [(region, others.states(region)) for region in (lenient, REGION)]
+    assert found <= set().union(*(regional_hours(region, states) for region, states in asked))
+    assert opened <= set().union(*(open_hours(taken_at_their_word(region, states))[0] for region, states in asked))
 
 
 @settings(max_examples=40, deadline=None)
@@ -171,10 +173,20 @@ def test_what_two_stations_of_two_provinces_say_opens_an_episode() -> None:
     assert heard(A0=BAD, A1=BAD, A2=FAIR, B0=BAD, B1=BAD, B2=FAIR) == ["4 opened 1 AB"]
 
 
-def test_provinces_of_one_station_join_but_do_not_count() -> None:
-    assert heard(A0=BAD, B0=BAD, C0=BAD, D0=BAD) == []
+def test_two_provinces_of_one_station_make_no_episode_and_join_those_that_others_make() -> None:
+    assert heard(A0=BAD, B0=BAD) == []
     assert heard(A0=BAD, A1=BAD, B0=BAD) == []
     assert heard(A0=BAD, A1=BAD, B0=BAD, B1=BAD, C0=BAD) == ["4 opened 1 ABC"]
+
+
+def test_three_provinces_of_one_station_stand_in_for_each_other() -> None:
+    """B, C and D touch one another: whichever station lies, the two others show an episode without it."""
+    assert heard(B0=BAD, C0=BAD, D0=BAD) == ["4 opened 1 BCD"]
+    assert heard(A0=BAD, A1=BAD, B0=BAD, D0=BAD) == [], "without B, nothing that touches is left"
+    clears = [180] * 10 + [60] * 26
+    assert heard(B0=BAD, C0=BAD, D0=clears) == ["4 opened 1 BCD", "14 closed 0 BCD"]
+    falls_silent: Course = [180] * 10 + [None] * 26
+    assert heard(B0=BAD, C0=BAD, D0=falls_silent) == ["4 opened 1 BCD"]
 
 
 def test_a_pair_of_provinces_held_together_by_one_station_is_none() -> None:
@@ -186,6 +198,7 @@ def test_a_pair_of_provinces_held_together_by_one_station_is_none() -> None:
 def test_low_cost_sensors_join_where_there_is_nothing_else_and_are_not_asked_where_there_is() -> None:
     sensors = {f"Bx{number}": BAD for number in range(30)}
     assert heard(A0=BAD, A1=BAD, **sensors) == []
+    assert heard(B0=BAD, C0=BAD, Dx0=BAD, Dx1=BAD) == [], "cheap sensors stand in for nobody"
     assert heard(A0=BAD, A1=BAD, D0=BAD, D1=BAD, B0=FINE, B1=FINE, **sensors) == []
     assert heard(A0=BAD, A1=BAD, B0=BAD, B1=BAD, Cx0=BAD, Cx1=BAD) == ["4 opened 1 ABC"]
     assert heard(A0=BAD, A1=BAD, B0=BAD, B1=BAD, Bx0=FINE, Bx1=FINE, Bx2=FINE) == ["4 opened 1 AB"]
