@@ -17,8 +17,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## a simulated winter episode, from readings to received messages
 	@$(BIN)/airshed demo $(ARGS)
 
+JOBS ?= 2
 test: $(STAMP)  ## every test; what is missing on this machine is skipped with the reason
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

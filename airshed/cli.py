@@ -66,7 +66,7 @@ COMMANDS = {
     "facilities": Lazy(f"{_OPERATIONS}:facilities", "The registry of plants."),
     "notices": Lazy("airshed.commands.notices:app", "Notices that need an officer's yes."),
     "rules": Lazy("airshed.commands.rules:app", "Rule packs."),
-    "regions": Lazy("airshed.commands.regions:app", "Provinces: codes, names, borders, former names."),
+    "regions": Lazy("airshed.commands.regions:app", "The provinces of a country: codes, names, borders, former names."),
     "scenarios": Lazy("airshed.commands.scenarios:app", "Simulated weather and faults."),
 }
 """Every command. A module is imported when one of its commands is called."""
