@@ -115,7 +115,7 @@ def test_files_that_are_gone_are_forgotten_but_not_when_the_drive_is(tmp_path: P
         ("VN-A_20260112120500.txt", b"\x89PNG\r\n", "bad-file", "TAB"),
         ("VN-A.csv", b"time,pollutant,value\n", "bad-file", "columns missing"),
         ("VN-A.txt", b"time;station;value;unit\r\n", "bad-file", "columns missing: pollutant;"),
-        ("VN-A.csv.gz", gzip.compress(b"time,pollutant\n" * 99)[:-4], "bad-file", "columns missing"),
+        ("VN-A.csv.gz", gzip.compress(b"time,pollutant\n" * 99, mtime=0)[:-4], "bad-file", "columns missing"),
         ("VN-A.gz", b"\x1f\x8bnothing", "bad-file", "damaged gzip"),
         ("VN-A.parquet", b"PAR1....", "bad-file", "damaged Parquet"),
     ],
@@ -151,7 +151,7 @@ def test_tidy_and_station_files_and_folders_of_stations_mix(tmp_path: Path) -> N
     drop(tmp_path / "VN-B" / "2026", 5, station="")
     drop(tmp_path, 10, station="OLD_PREFIX")
     (tmp_path / "archive.csv.gz").write_bytes(
-        gzip.compress(b"time,station,pollutant,value,unit\n2026-01-12T08:00:00Z,VN-A,o3,1,ug/m3\n")
+        gzip.compress(b"time,station,pollutant,value,unit\n2026-01-12T08:00:00Z,VN-A,o3,1,ug/m3\n", mtime=0)
     )
     reader = FileReader(registry=REGISTRY, names=StationNames(REGISTRY, {"OLD_PREFIX": "VN-A"}))
     loaded = load_path(tmp_path, reader)
