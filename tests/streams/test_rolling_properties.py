@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from streams.chunks import SLOTS
 from streams.rolling import IndexStage
 from streams.schemas import StationIndex
 from tests.streams.reference_index import ReferenceIndex
@@ -132,7 +133,7 @@ def _key_of(item: Any) -> str:
     if not isinstance(item, StationIndex):
         return "progress"
     hour = int(item.time.timestamp()) // 3600
-    return f"{item.station}:day" if item.product == "day" else f"{item.station}:{hour % 40}"
+    return f"{item.station}:day" if item.product == "day" else f"{item.station}{SLOTS[hour % len(SLOTS)]}"
 
 
 CHECKS = [check_reference, check_feeding, check_restarts, check_interruption]
