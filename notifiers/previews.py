@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -13,28 +12,17 @@ from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee
 from notifiers.gsm7 import septets, unaccent
 from notifiers.links import Links
+from notifiers.longest import ANSWERED, DELIVERY, LONGEST_FACILITY, longest_actions, longest_notice
 from notifiers.messages import Letter, SmsText
 from notifiers.registries import LANGUAGES
 from notifiers.renderer import Renderer
-from rules.drafting import NO_LEVEL
 from rules.model import Pack, Rule
-from rules.notices import ActualNotice, Audience, ExerciseNotice, Notice, NoticeKind, NoticeProvince
-from rules.readiness import cumulative_actions
+from rules.notices import Notice, NoticeKind
 
 BANDS = (48, 98, 148, 198, 298, 388)
 """One index of each band of the standards; each brings words of its own, and no other brings longer numbers."""
 
-ANSWERED: tuple[NoticeKind, ...] = ("request", "order-draft")
-"""Kinds whose messages carry a link."""
-
-LONGEST_FACILITY = "Công ty Cổ phần Xi măng và Vật liệu xây dựng Đồng bằng Bắc Bộ – Nhà máy số 2"
-"""Invented; as long as the long ones of a register of plants are."""
-
 _NO_LIMIT = 100  # SMS parts
-_NIGHT = datetime(
-    2026, 11, 28, 16, 30, tzinfo=UTC
-)  # 23:30 on 28 November in Viet Nam: two digits wherever there can be
-_DELIVERY = "6f1d2c1e-6a55-5d0b-9a51-0d6f6b0a9a11"
 _NEXT_DOOR = "next-door"
 """A recipient whose province is told but not in the episode."""
 
@@ -98,7 +86,7 @@ class Names:
     @property
     def link(self) -> str:
         """A link as long as every other."""
-        return Links(["a-secret-for-previews"], self.public_url).acknowledgement(_DELIVERY)
+        return Links(["a-secret-for-previews"], self.public_url).acknowledgement(DELIVERY)
 
 
 def previews(pack: Pack, names: Names | None = None, renderer: Renderer | None = None) -> list[Preview]:
@@ -106,51 +94,6 @@ def previews(pack: Pack, names: Names | None = None, renderer: Renderer | None =
     names, renderer = names or Names(), renderer or Renderer()
     cases = [_Case(pack, rule, language, names, renderer) for rule in pack.rules for language in LANGUAGES]
     return [case.preview() for case in cases]
-
-
-def longest_notice(pack: Pack, rule: Rule, index: int, mode: Literal["actual", "exercise"]) -> Notice:
-    """A rule's notice about every province, with the longest level name and an index of one band everywhere."""
-    make = ActualNotice if mode == "actual" else ExerciseNotice
-    airshed = pack.airshed
-    levels = [level.names for level in airshed.levels]
-    if rule.notice == "all-clear":
-        levels.append(NO_LEVEL)
-    provinces = [
-        NoticeProvince(
-            code=p.code, names=p.names, level=len(airshed.levels), level_name="", index=index, index_24h=index
-        )
-        for p in airshed.provinces
-    ]
-    return make(
-        id=_DELIVERY,
-        kind=rule.notice,
-        airshed=airshed.code,
-        airshed_names=airshed.names,
-        episode=f"{airshed.code}-20261127T06Z-{airshed.provinces[0].code}",
-        transition=12,
-        rule=rule.id,
-        audience=Audience(recipients=rule.audience.recipients, provinces=[p.code for p in airshed.provinces]),
-        time=_NIGHT,
-        onset=_NIGHT - timedelta(hours=34),
-        level=len(airshed.levels),
-        level_name=airshed.levels[-1].name,
-        level_names=max(levels, key=lambda names: max(map(len, names.values()))),
-        template=rule.template,
-        priority=rule.priority,
-        valid_until=_NIGHT + timedelta(hours=rule.valid_hours),
-        sms_parts=rule.sms_parts,
-        provinces=provinces,
-        actions=_actions(pack, rule),
-        sender=pack.sender,
-        data_standard=airshed.standard,
-        zone=airshed.zone,
-        reason="",
-        pack=pack.reference,
-    )
-
-
-def _actions(pack: Pack, rule: Rule) -> dict[str, list[str]]:
-    return cumulative_actions(rule, {other.id: other for other in pack.rules})
 
 
 @dataclass
@@ -259,7 +202,7 @@ def _lost(pack: Pack, rule: Rule, language: str, names: Names) -> Iterator[str]:
     ]
     texts += [(f"province {p.code}", _in(p.names, language)) for p in pack.airshed.provinces]
     texts += [(f"level {level.name}", _in(level.names, language)) for level in pack.airshed.levels]
-    texts += [("actions", action) for action in _actions(pack, rule).get(language, [])]
+    texts += [("actions", action) for action in longest_actions(pack, rule).get(language, [])]
     if rule.audience.recipients == "facilities":
         texts.append(("facility", names.facility))
     for where, text in texts:

@@ -67,7 +67,7 @@ def import_rows(
     report = ImportReport()
     chunk: dict[str, dict[str, Any]] = {}
     seen: dict[str, str] = {}
-    for row, place in _rows(path, required):
+    for row, place in rows(path, required):
         try:
             values = parse(row, place, report)
             _check_new(values[key], seen, key, place)
@@ -183,7 +183,12 @@ def degrees(row: Row, column: Literal["lat", "lon"], place: str) -> float | None
     return value
 
 
-def _rows(path: Path, required: Iterable[str]) -> Iterator[tuple[Row, str]]:
+def rows(path: Path, required: Iterable[str]) -> Iterator[tuple[Row, str]]:
+    """Rows of a CSV file, each with its place.
+
+    Raises:
+        RegistryError: a column is missing, or the file is not UTF-8.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from notifiers.registries import ImportRules, province
+from notifiers.registries import ImportRules, province, rows
 from streams.airsheds import Airshed
 from streams.errors import InputError, RegistryError
 
@@ -69,18 +69,11 @@ def _counted(
 ) -> Counter[Key]:
     counts: Counter[Key] = Counter()
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            absent = [column for column in required if column not in (reader.fieldnames or ())]
-            if absent:
-                raise RegistryError(
-                    f"no column {', '.join(absent)}", place=f"{path}:1", remedy="the first line names the columns"
-                )
-            for row in reader:
-                try:
-                    counts[parse(row, f"{path}:{reader.line_num}")] += 1
-                except RegistryError as error:
-                    refused.append(str(error))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        for row, place in rows(path, required):
+            try:
+                counts[parse(row, place)] += 1
+            except RegistryError as error:
+                refused.append(str(error))
+    except (OSError, csv.Error) as error:
         raise InputError(f"cannot be read: {error}", place=str(path), remedy="give a CSV file in UTF-8") from None
     return counts

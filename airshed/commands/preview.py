@@ -11,8 +11,9 @@ import polars as pl
 import typer
 from rich.console import Console
 
+from notifiers.longest import LONGEST_FACILITY
 from notifiers.preview_page import page
-from notifiers.previews import LONGEST_FACILITY, Names, Preview, previews, unused_languages
+from notifiers.previews import Names, Preview, previews, unused_languages
 from rules.loading import load_pack
 from streams.errors import InputError
 

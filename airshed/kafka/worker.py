@@ -96,7 +96,6 @@ class Worker:
         return cast(BatchProducer, self.app.producer)
 
     async def _handle(self, agent: StageAgent, batch: FetchedBatch) -> None:
-        await self._until_ready(batch)
         async with self._locks[agent.spec.name]:
             if not self._current(batch):
                 return  # fetched before a rebalance, or while stopping: it comes again, to whoever holds it then
@@ -107,13 +106,6 @@ class Worker:
         if self.failure is not None:
             # Never back to Faust: it would take the next batch, past this one.
             await asyncio.Event().wait()
-
-    async def _until_ready(self, batch: FetchedBatch) -> None:
-        """The first batches may arrive before Faust says that recovery is over: dropped, they would leave a hole."""
-        while not self.ready.is_set() and not self._closing and self.failure is None:
-            if batch.generation != self.app.consumer_generation_id:
-                return
-            await asyncio.sleep(0.01)
 
     def _current(self, batch: FetchedBatch) -> bool:
         # Faust's own ``rebalancing`` is no guide: it is still set when the first batches after recovery arrive.

@@ -8,29 +8,11 @@ from airshed.dry import play
 from rules.loading import load_pack
 from streams.batches import ReadingBatch
 from streams.clock import HOUR_S
-from streams.stations import Station, StationRegistry
+from tests.airshed.stations import three_each
 
 PACK = load_pack("vietnam-2026")
 START_S = 1_768_150_800  # 12 January 2026, 00:00 in Hà Nội
 HOURS = 4 * 24 + 6
-
-
-def registry() -> StationRegistry:
-    return StationRegistry(
-        Station(
-            code=f"S-{province}-{number}",
-            name="",
-            lat=21.0,
-            lon=105.8,
-            airshed=PACK.airshed.code,
-            province=province,
-            agency="",
-            zone=PACK.airshed.zone,
-            station_class="reference",
-        )
-        for province in ("01", "24", "33")
-        for number in range(3)
-    )
 
 
 def hazardous() -> ReadingBatch:
@@ -48,7 +30,7 @@ def hazardous() -> ReadingBatch:
 
 
 def test_three_days_lead_to_a_draft_for_the_authorities_and_to_nothing_else() -> None:
-    steps = list(play([hazardous()], PACK, registry()))
+    steps = list(play([hazardous()], PACK, three_each(PACK.airshed, ("01", "24", "33"))))
     events = [event for step in steps for event in step.outcome.episodes if event.track == "legal"]
     assert [event.kind for event in events] == ["opened", "closed"]
     assert events[0].time.isoformat() == "2026-01-14T17:00:00+00:00"  # the end of the third day

@@ -14,7 +14,7 @@ from rules.engine import RuleEngine
 from rules.model import Pack, Rule
 from streams.errors import PackError, Problem
 from streams.schemas import EpisodeEvent
-from tests.rules.test_engine import PACK, event, heard
+from tests.rules.test_engine import PACK, event, heard, whole_life
 from tests.streams.crashes import crashing, once, undisturbed
 
 RENAMES = {"residents": "people", "plants": "works", "residents-end": "people-end"}
@@ -152,15 +152,7 @@ CHANGES = st.lists(st.sampled_from([PACK, renamed("2"), version("3", residents=N
 @settings(max_examples=40, deadline=None)
 @given(CHANGES, st.randoms(use_true_random=False))
 def test_killed_between_changes_it_says_the_same(packs: list[Pack], random: Any) -> None:
-    life = [
-        event("opened", 1, 1, "12", index=160),
-        event("grown", 2, 1, "123", index=160),
-        event("escalated", 3, 2, "123", previous=1),
-        event("eased", 4, 2, "12", left="3", previous=2),
-        event("eased", 5, 1, "12", previous=2),
-        event("closed", 6, 0, "12", left="12", previous=1),
-    ]
-    pieces = [[under(pack, item)] for pack, item in zip(packs, life, strict=True)]
+    pieces = [[under(pack, item)] for pack, item in zip(packs, whole_life(), strict=True)]
 
     def make(memory: MutableMapping[str, bytes]) -> RuleEngine:
         return engine(*packs, memory=memory)

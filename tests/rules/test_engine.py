@@ -107,15 +107,20 @@ def changed(number: int, **values: Any) -> Pack:
     return msgspec.structs.replace(PACK, rules=rules)
 
 
-def test_the_whole_life_of_an_episode() -> None:
-    assert told(
+def whole_life() -> list[EpisodeEvent]:
+    """An episode from its opening to its close, with every kind of change in between."""
+    return [
         event("opened", 1, 1, "12", index=160),
         event("grown", 2, 1, "123", index=160),
         event("escalated", 3, 2, "123", previous=1),
         event("eased", 4, 2, "12", left="3", previous=2),
         event("eased", 5, 1, "12", previous=2),
         event("closed", 6, 0, "12", left="12", previous=1),
-    ) == [
+    ]
+
+
+def test_the_whole_life_of_an_episode() -> None:
+    assert told(*whole_life()) == [
         ["residents 01 02"],
         ["residents 03"],
         ["residents 01 02 03", "plants 01 02 03 04"],

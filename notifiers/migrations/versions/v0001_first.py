@@ -11,6 +11,16 @@ down_revision = None
 
 def upgrade() -> None:
     """Create registries, notices, ledger, attempts, acknowledgements and progress."""
+    _acknowledgements()
+    _attempts()
+    _facilities()
+    _ledger()
+    _notices()
+    _progress()
+    _subscribers()
+
+
+def _acknowledgements() -> None:
     op.create_table(
         "acknowledgements",
         sa.Column("notice", sa.String(), nullable=False),
@@ -21,6 +31,9 @@ def upgrade() -> None:
         sa.Column("time_s", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("notice", "facility", "answer"),
     )
+
+
+def _attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column("delivery", sa.String(), nullable=False),
@@ -34,6 +47,9 @@ def upgrade() -> None:
         sa.Column("code", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("delivery", "number"),
     )
+
+
+def _facilities() -> None:
     op.create_table(
         "facilities",
         sa.Column("facility_id", sa.String(), nullable=False),
@@ -51,6 +67,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("facility_id"),
     )
     op.create_index("facilities_province", "facilities", ["province", "facility_id"])
+
+
+def _ledger() -> None:
     op.create_table(
         "ledger",
         sa.Column("id", sa.String(), nullable=False),
@@ -103,6 +122,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("revision > published"),
         postgresql_where=sa.text("revision > published"),
     )
+
+
+def _notices() -> None:
     op.create_table(
         "notices",
         sa.Column("id", sa.String(), nullable=False),
@@ -113,6 +135,9 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _progress() -> None:
     op.create_table(
         "progress",
         sa.Column("consumer", sa.String(), nullable=False),
@@ -121,6 +146,9 @@ def upgrade() -> None:
         sa.Column("next_offset", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("consumer", "topic", "partition"),
     )
+
+
+def _subscribers() -> None:
     op.create_table(
         "subscribers",
         sa.Column("subscriber_id", sa.String(), nullable=False),
