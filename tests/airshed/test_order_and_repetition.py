@@ -16,6 +16,7 @@ from streams.batches import ReadingBatch
 from streams.clock import HOUR_S, epoch_s, utc
 from streams.gateway import Slice, replay_arrivals
 from streams.schemas import Mark, ProvinceState, StationIndex
+from streams.stations import StationRegistry
 from tests.airshed.stations import three_each
 
 PACK = load_pack("vietnam-2026")
@@ -26,6 +27,10 @@ HOURS = 84
 END = utc(START_S + (HOURS + 8) * HOUR_S + LATENESS_S)  # a mark after the last late reading
 LATEST_LATE_S = 5 * HOUR_S
 """Late data still revise what was said: the windows keep the hours behind it that they need (about eleven)."""
+
+
+def registry() -> StationRegistry:
+    return three_each(PACK.airshed, PROVINCES)
 
 
 def stagnation(chance: np.random.Generator) -> ReadingBatch:
@@ -57,9 +62,7 @@ def said(readings: ReadingBatch, arrival_s: np.ndarray[Any, Any]) -> Said:
     """Play readings in the order in which they arrive."""
     order = np.argsort(arrival_s, kind="stable")
     states: dict[str, dict[str, bytes]] = {}
-    pipeline = Pipeline(
-        PACK, three_each(PACK.airshed, PROVINCES), lambda name: states.setdefault(name, {}), mode="exercise"
-    )
+    pipeline = Pipeline(PACK, registry(), lambda name: states.setdefault(name, {}), mode="exercise")
     moments, starts = np.unique(arrival_s[order], return_index=True)
     groups = np.split(order, starts[1:])
     slices = (Slice(int(moment), readings.take(rows)) for moment, rows in zip(moments, groups, strict=True))
