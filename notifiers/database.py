@@ -50,7 +50,74 @@ subscribers = Table(
     Column("sms_hash", String, index=True),
     Column("email", LargeBinary),
     Column("email_hash", String, index=True),
+    Column("sensitive", Integer, nullable=False, server_default="0"),  # 1: asked for the words for sensitive groups
+    Column("timing", String, nullable=False, server_default="any"),  # of forecasts: evening-before, morning-of or any
+    Column("quiet_from", Integer),  # own quiet hours, minutes of the local day; may run over midnight
+    Column("quiet_to", Integer),
+    Column("accented", Integer, nullable=False, server_default="0"),  # 1: Vietnamese SMS with diacritics
+    Column("state", String, nullable=False, server_default="active"),  # pending, active or stopped
+    Column("stopped_channels", String, nullable=False, server_default=""),  # of ``channels``, consent was withdrawn
+    Column("created_s", BigInteger, nullable=False, server_default="0"),
     Index("subscribers_province", "province", "subscriber_id"),
+)
+
+subscriber_places = Table(
+    "subscriber_places",
+    metadata,
+    Column("subscriber_id", String, primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),  # which of the person's places, from 0
+    Column("province", String, primary_key=True),  # a point's circle touches several: one row each
+    Column("kind", String, nullable=False),  # province, commune or point
+    Column("commune", String),  # code
+    Column("lat", Float),  # of the point, or of the commune's centre; WGS 84 degrees
+    Column("lon", Float),
+    Column("radius_km", Float),
+    Column("label", String, nullable=False, server_default=""),  # what the person calls it
+    Index("subscriber_places_province", "province", "subscriber_id"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("subscriber_id", String, primary_key=True),
+    Column("what", String, primary_key=True),  # sms, email or sensitive
+    Column("given_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("wording_version", String, nullable=False),
+    Column("given_by", String, nullable=False),  # page, or what the import says of its source
+    Column("withdrawn_s", BigInteger),
+    Column("withdrawn_by", String),
+)
+
+confirmations = Table(
+    "confirmations",  # contacts given on the page, until a code sent to them has come back
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("subscriber_id", String, nullable=False, index=True),
+    Column("channel", String, nullable=False),
+    Column("contact", LargeBinary),
+    Column("contact_hash", String, nullable=False, index=True),
+    Column("language", String, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),  # wrong codes so far
+    Column("created_s", BigInteger, nullable=False),
+    Column("expires_s", BigInteger, nullable=False, index=True),
+    Column("confirmed_s", BigInteger),
+)
+
+quotas = Table(
+    "quotas",  # how often something was asked for, by keyed hash of who asked
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("window_s", BigInteger, primary_key=True, autoincrement=False),  # when the window began
+    Column("used", Integer, nullable=False),
+)
+
+erasures = Table(
+    "erasures",  # ids that may not come back by an import
+    metadata,
+    Column("subscriber_id", String, primary_key=True),
+    Column("erased_s", BigInteger, nullable=False),
+    Column("erased_by", String, nullable=False),
 )
 
 facilities = Table(
@@ -258,7 +325,7 @@ def load_progress(connection: Connection, consumer: str) -> dict[tuple[str, int]
     return {(row.topic, row.partition): row.next_offset for row in rows}
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema to this version of Airshed; safe to call at every start and from several processes."""
     from alembic import command
     from alembic.config import Config
@@ -269,7 +336,7 @@ def upgrade(engine: Engine) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 _UPGRADE_LOCK = 0x41495253  # "AIRS": any number no other program in this database uses

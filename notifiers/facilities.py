@@ -22,6 +22,7 @@ from notifiers.registries import (
     language,
     plain_text,
     province,
+    replace,
 )
 
 
@@ -31,7 +32,11 @@ def import_facilities(connection: Connection, path: Path, vault: Vault, rules: I
     A facility is written to on every channel it has, so that its duty officer is reached.
     """
     parse = partial(_facility, vault=vault, rules=rules)
-    return import_rows(connection, path, facilities, "facility_id", ["facility_id", "name", "province"], parse)
+    return import_rows(connection, path, "facility_id", ["facility_id", "name", "province"], parse, _store)
+
+
+def _store(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    replace(connection, facilities, "facility_id", rows)
 
 
 def _facility(row: Row, place: str, report: ImportReport, *, vault: Vault, rules: ImportRules) -> dict[str, Any]:

@@ -54,12 +54,13 @@ class ImportReport:
 
 Row = Mapping[str, str]
 Parse = Callable[[Row, str, ImportReport], dict[str, Any]]
+Store = Callable[[Connection, list[dict[str, Any]]], None]
 
 
 def import_rows(
-    connection: Connection, path: Path, table: Table, key: str, required: Iterable[str], parse: Parse
+    connection: Connection, path: Path, key: str, required: Iterable[str], parse: Parse, store: Store
 ) -> ImportReport:
-    """Store every usable row of a CSV file, in the caller's transaction. A row with a known key replaces the old.
+    """Store every usable row of a CSV file, in the caller's transaction, chunk by chunk.
 
     Raises:
         RegistryError: the file as a whole cannot be read (no such columns, not UTF-8).
@@ -78,9 +79,10 @@ def import_rows(
         chunk[values[key]] = values
         report.accepted += 1
         if len(chunk) >= _CHUNK:
-            _store(connection, table, key, list(chunk.values()))
+            store(connection, list(chunk.values()))
             chunk.clear()
-    _store(connection, table, key, list(chunk.values()))
+    if chunk:
+        store(connection, list(chunk.values()))
     return report
 
 
@@ -209,9 +211,8 @@ def rows(path: Path, required: Iterable[str]) -> Iterator[tuple[Row, str]]:
         ) from None
 
 
-def _store(connection: Connection, table: Table, key: str, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
+def replace(connection: Connection, table: Table, key: str, values: list[dict[str, Any]]) -> None:
+    """Write rows; one with a known key has the columns named here replaced, and keeps its others."""
     statement = insert(connection, table)
-    columns = {column.name: statement.excluded[column.name] for column in table.columns if column.name != key}
-    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=columns), rows)
+    columns = {name: statement.excluded[name] for name in values[0] if name != key}
+    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=columns), values)

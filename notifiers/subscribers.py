@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, insert
 
 from notifiers.contacts import Vault
-from notifiers.database import subscribers
+from notifiers.database import subscriber_places, subscribers
 from notifiers.registries import (
     CHANNELS,
     ImportReport,
@@ -20,6 +20,7 @@ from notifiers.registries import (
     import_rows,
     language,
     province,
+    replace,
 )
 from streams.errors import RegistryError
 
@@ -33,7 +34,19 @@ def import_subscribers(connection: Connection, path: Path, vault: Vault, rules: 
     ``email`` separated by spaces (default: those with a contact).
     """
     parse = partial(_subscriber, vault=vault, rules=rules)
-    return import_rows(connection, path, subscribers, "subscriber_id", ["subscriber_id", "province"], parse)
+    return import_rows(connection, path, "subscriber_id", ["subscriber_id", "province"], parse, _store)
+
+
+def _store(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """People keep their state: who has stopped is not started again by a file."""
+    replace(connection, subscribers, "subscriber_id", rows)
+    ids = [row["subscriber_id"] for row in rows]
+    connection.execute(delete(subscriber_places).where(subscriber_places.c.subscriber_id.in_(ids)))
+    places = [
+        {"subscriber_id": row["subscriber_id"], "place": 0, "province": row["province"], "kind": "province"}
+        for row in rows
+    ]
+    connection.execute(insert(subscriber_places), places)
 
 
 def _subscriber(row: Row, place: str, report: ImportReport, *, vault: Vault, rules: ImportRules) -> dict[str, Any]:

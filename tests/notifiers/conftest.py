@@ -41,8 +41,8 @@ def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """A database of either kind with the current schema; on PostgreSQL in a schema of its own."""
+def bare_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An empty database of either kind; on PostgreSQL a schema of its own."""
     if request.param == "sqlite":
         made = connect(f"sqlite:///{tmp_path / 'airshed.db'}")
     else:
@@ -53,9 +53,15 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
             connection.execute(text(f"CREATE SCHEMA {schema}"))
         admin.dispose()
         made = connect(f"{url}?options=-csearch_path%3D{schema}")
-    upgrade(made)
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def engine(bare_engine: Engine) -> Engine:
+    """A database of either kind with the current schema."""
+    upgrade(bare_engine)
+    return bare_engine
 
 
 @pytest.fixture

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, text
 
-from notifiers.database import load_progress, metadata, reading, save_progress, upgrade
+from notifiers.database import (
+    load_progress,
+    metadata,
+    reading,
+    save_progress,
+    subscriber_places,
+    subscribers,
+    upgrade,
+)
 
 
 def test_migrations_lead_to_the_schema_in_the_code(engine: Engine) -> None:
@@ -41,3 +49,21 @@ def test_power_loss_cannot_take_a_commit_back(sqlite_engine: Engine) -> None:
     with sqlite_engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+
+
+def test_people_of_before_keep_their_province_as_a_place(bare_engine: Engine) -> None:
+    """Who was imported by an earlier version goes on being warned for the same province."""
+    upgrade(bare_engine, "0002")
+    with bare_engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO subscribers (subscriber_id, language, province, level, channels) "
+                "VALUES ('a', 'vi', '01', 1, 'sms')"
+            )
+        )
+    upgrade(bare_engine)
+    with reading(bare_engine) as connection:
+        place = connection.execute(select(subscriber_places)).one()
+        person = connection.execute(select(subscribers)).one()
+    assert (place.subscriber_id, place.place, place.province, place.kind) == ("a", 0, "01", "province")
+    assert (person.state, person.timing, person.stopped_channels) == ("active", "any", "")
