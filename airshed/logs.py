@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
-# A number of seven digits and more after a plus sign, or an address. Ids and times do not look like this.
-_PHONE = re.compile(r"\+\d[\d .()-]{6,}\d")
-_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
-
-
-def redacted(text: str) -> str:
-    """The text with phone numbers and mail addresses replaced."""
-    return _ADDRESS.sub("[address]", _PHONE.sub("[number]", text))
+from streams.redaction import redacted
 
 
 def redact_contacts(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -177,6 +177,14 @@ CALLBACKS = _counter(
     "forged rising: somebody tries, or the public URL differs from the one the provider signs.",
     "outcome",
 )
+OPERATOR_EVENTS = _counter(
+    "airshed_operator_events_total",
+    "Events for operators by occasion and what became of them (told, repeated, held-back, undelivered, dropped, "
+    "nobody = no chat or on-call service is configured).",
+    "undelivered: test the services with `airshed operators test`; nobody: configure [operators].",
+    "occasion",
+    "outcome",
+)
 STAGE_SECONDS = _histogram(
     "airshed_stage_seconds",
     "Time one call of a stage took, seconds.",
