@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from sqlalchemy import Connection, select, update
@@ -25,6 +26,22 @@ STATE_OF_STATUS: dict[str, DeliveryState] = {
 }
 """Twilio's message statuses. ``delivered`` is the carrier's acknowledgement, not proof that somebody read it."""
 
+STATE_OF_CALL: dict[str, DeliveryState] = {
+    "queued": "sent",
+    "initiated": "sent",
+    "ringing": "sent",
+    "in-progress": "sent",
+    "answered": "sent",
+    "completed": "delivered",
+    "busy": "failed",
+    "no-answer": "failed",
+    "failed": "failed",
+    "canceled": "failed",
+}
+"""Twilio's call statuses. ``completed`` says that somebody, or a mailbox, took the call; only a digit says who."""
+ACKNOWLEDGED = "acknowledged"
+"""Reason of a call whose recipient pressed the digit."""
+
 _RANK: dict[str, int] = {"sent": 1, "delivered": 2, "failed": 2}
 
 
@@ -32,18 +49,24 @@ class Heard(StrEnum):
     """What came of a callback beyond moving the row."""
 
     UNKNOWN_STATUS = "unknown-status"
+    OTHER_DIGIT = "other-digit"
     OTHER_MESSAGE = "other-message"  # the provider holds a second message for this delivery: tell an operator
 
 
 def apply_status(
-    connection: Connection, delivery: str, provider_id: str, status: str, error_code: str = ""
+    connection: Connection,
+    delivery: str,
+    provider_id: str,
+    status: str,
+    error_code: str = "",
+    states: Mapping[str, DeliveryState] = STATE_OF_STATUS,
 ) -> Moved | Heard:
     """Move a delivery forward by a provider's status. Idempotent, and independent of the order of arrival.
 
     A row that is not ``sending`` any more but planned, claimed or unknown is settled too: the callback proves that
     the provider has the message. Raising the epoch fences off whoever was about to send it again.
     """
-    state = STATE_OF_STATUS.get(status)
+    state = states.get(status)
     if state is None:
         return Heard.UNKNOWN_STATUS
     locked = select(ledger.c.state, ledger.c.provider_id).where(ledger.c.id == delivery).with_for_update()
@@ -70,3 +93,17 @@ def apply_status(
         )
     )
     return Moved.APPLIED
+
+
+def acknowledged(connection: Connection, delivery: str, provider_id: str) -> Moved | Heard:
+    """Note that the recipient of a call has pressed the digit: the one thing that proves a person has heard it.
+
+    The digit comes during the call; the call's own end, told later, changes nothing any more.
+    """
+    moved = apply_status(connection, delivery, provider_id, "completed", ACKNOWLEDGED, STATE_OF_CALL)
+    if moved is Moved.ALREADY_THERE or moved is Moved.BACKWARD:  # the end of the call was told before its digit
+        heard = update(ledger).where(ledger.c.id == delivery, ledger.c.provider_id == provider_id)
+        heard = heard.where(ledger.c.state == "delivered", ledger.c.reason != ACKNOWLEDGED)
+        changed = connection.execute(heard.values(reason=ACKNOWLEDGED, revision=ledger.c.revision + 1))
+        return Moved.APPLIED if changed.rowcount else moved
+    return moved

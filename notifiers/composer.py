@@ -14,11 +14,15 @@ from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee
 from notifiers.ledger import Claimed
 from notifiers.links import Links
-from notifiers.messages import ActualMessage, ExerciseMessage, Message
+from notifiers.messages import ActualMessage, Content, ExerciseMessage, Message
+from notifiers.payloads import payload
 from notifiers.planner import load_notice
 from notifiers.renderer import Renderer
+from notifiers.speech import spoken
 from rules.notices import ActualNotice, Notice
 
+_CONTACTS = {"sms": "sms", "voice": "sms", "email": "email", "webhook": "webhook"}
+"""In which column of a registry the contact of a channel is: a call goes to the number of the SMS."""
 _NOTICES_KEPT = 64  # an episode of a week has a few dozen; each is some kilobytes
 
 
@@ -57,24 +61,35 @@ class Composer:
         )
         # only a request can be answered; any other link would invite answers that nobody waits for
         link = self._links.acknowledgement(row.id) if row.kind in ("request", "order-draft") else ""
-        words = self._renderer.sms if row.channel == "sms" else self._renderer.letter
         message_type = ActualMessage if isinstance(notice, ActualNotice) else ExerciseMessage
         return message_type(
             delivery=row.id,
             kind=row.kind,
             episode=row.episode,
             language=row.language,
-            sender_name=notice.sender.get(row.language) or next(iter(notice.sender.values()), ""),
+            sender_name=_sender(notice, row.language),
             contact=addressee.contact,
-            content=words(notice, row.language, addressee, link),
+            content=self._content(row, notice, addressee, link),
             useful_s=row.valid_until_s - now_s,
             first_tried_s=min((started_s for started_s, _ in tries), default=0.0),
             tried=frozenset(content for _, content in tries),
         )
 
+    def _content(self, row: Claimed, notice: Notice, addressee: Addressee, link: str) -> Content:
+        if row.channel == "sms":
+            return self._renderer.sms(notice, row.language, addressee, link)
+        letter = self._renderer.letter(notice, row.language, addressee, link)
+        if row.channel == "voice":
+            return spoken(letter, _sender(notice, row.language), row.language)
+        return payload(notice, row.id, link) if row.channel == "webhook" else letter
+
     def _load_notice(self, notice: str) -> Notice:
         with reading(self._engine) as connection:
             return load_notice(connection, notice)
+
+
+def _sender(notice: Notice, language: str) -> str:
+    return notice.sender.get(language) or next(iter(notice.sender.values()), "")
 
 
 def _addressees(connection: Connection, rows: list[Claimed]) -> dict[str, dict[str, Any]]:
@@ -87,9 +102,9 @@ def _addressees(connection: Connection, rows: list[Claimed]) -> dict[str, dict[s
         if not wanted:
             continue
         for found in connection.execute(select(table).where(key.in_(wanted))).mappings():
-            for channel in ("sms", "email"):
+            for channel, column in _CONTACTS.items():
                 people[registry, str(found[key.name]), channel] = {
-                    "sealed": found[channel],
+                    "sealed": found.get(column),
                     "province": found["province"],
                     "name": found.get("name", ""),
                 }

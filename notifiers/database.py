@@ -135,6 +135,8 @@ facilities = Table(
     Column("sms_hash", String),
     Column("email", LargeBinary),
     Column("email_hash", String),
+    Column("webhook", LargeBinary),  # address of the plant's own system
+    Column("webhook_hash", String),
     Index("facilities_province", "province", "facility_id"),
 )
 
@@ -244,6 +246,13 @@ acknowledgements = Table(
     Column("answer", String, primary_key=True),  # accepted, refused or done
     Column("delivery", String, nullable=False),  # through which message it came
     Column("reason", String, nullable=False),
+    Column("time_s", Float, nullable=False),
+)
+
+heard = Table(
+    "heard",
+    metadata,
+    Column("id", String, primary_key=True),  # the provider's id of a call or message that acted here
     Column("time_s", Float, nullable=False),
 )
 

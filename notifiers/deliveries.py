@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-ChannelName = Literal["sms", "email"]
+ChannelName = Literal["sms", "email", "voice", "webhook"]
 
 DeliveryState = Literal[
     "planned",  # addressed; not yet due or not yet claimed

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from notifiers import ledger
-from notifiers.callbacks import STATE_OF_STATUS
+from notifiers.callbacks import STATE_OF_CALL, STATE_OF_STATUS
 from notifiers.composer import Composer
 from notifiers.deliveries import DeliveryState
 from notifiers.errors import ChannelDownError, UnsendableError
@@ -211,7 +211,7 @@ class Lane(Generic[M]):
             return
         _log.info("lost answer looked up", delivery=row.id, channel=self.channel.name, answer=type(answer).__name__)
         if isinstance(answer, Found):
-            state = STATE_OF_STATUS.get(answer.status, "sent")
+            state = (STATE_OF_CALL if row.channel == "voice" else STATE_OF_STATUS).get(answer.status, "sent")
             reason = answer.error_code or ("accepted" if state == "sent" else answer.status)
             await self._settle(row, state, reason, provider_id=answer.provider_id, parts=parts)
         elif isinstance(answer, Absent) or self._settings.policy.get(row.kind, "leave") == "resend":

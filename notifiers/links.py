@@ -59,6 +59,14 @@ class Links:
         """Where a provider reports on this delivery; the id in it resolves a row whose answer was lost."""
         return f"{self.public_url}/webhooks/sms/status?d={self.token(delivery, 'status')}"
 
+    def call_status(self, delivery: str) -> str:
+        """Where a provider reports on the call of this delivery."""
+        return f"{self.public_url}/webhooks/voice/status?d={self.token(delivery, 'status')}"
+
+    def digit(self, delivery: str) -> str:
+        """Where a provider sends the digit pressed during the call of this delivery."""
+        return f"{self.public_url}/webhooks/voice/digit?d={self.token(delivery, 'acknowledge')}"
+
     def token(self, delivery: str, purpose: Purpose) -> str:
         return self._signers[purpose].sign(base64_encode(uuid.UUID(delivery).bytes)).decode()
 

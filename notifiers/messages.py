@@ -31,6 +31,33 @@ class Letter:
     html: str
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """Words of a call: ``text`` is said twice, ``prompt`` asks for a digit, ``thanks`` follows when it was pressed."""
+
+    text: str
+    prompt: str
+    thanks: str
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What a partner's system is sent: a JSON document and the name of its kind."""
+
+    kind: str
+    body: bytes
+
+
+Content = SmsText | Letter | Spoken | Payload
+
+
+def words_of(content: Content) -> str:
+    """The words of a message, whatever it is: what two tries of the same message have in common."""
+    if isinstance(content, SmsText):
+        return content.body
+    return content.body.decode() if isinstance(content, Payload) else content.text
+
+
 def digest(words: str) -> str:
     """A short name for some words, that does not give them away."""
     return hashlib.sha256(words.encode()).hexdigest()[:32]
@@ -54,7 +81,7 @@ class _Message:
     language: str
     sender_name: str
     contact: str = field(repr=False)
-    content: SmsText | Letter = field(repr=False)
+    content: Content = field(repr=False)
     useful_s: float = 0.0
     first_tried_s: float = 0.0
     tried: frozenset[str] = frozenset()
@@ -62,7 +89,7 @@ class _Message:
     @property
     def digest(self) -> str:
         """Digest of the words of this message."""
-        return digest(self.content.body if isinstance(self.content, SmsText) else self.content.text)
+        return digest(words_of(self.content))
 
 
 @dataclass(frozen=True, kw_only=True)

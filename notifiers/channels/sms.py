@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
 from typing import Any, Generic
 
-import aiohttp
-from twilio.base.exceptions import TwilioException, TwilioRestException
-from twilio.rest import Client
-
-from notifiers.channels.twilio_codes import judged, unreachable
-from notifiers.channels.twilio_http import OneRequestClient
+from notifiers.channels.limits import LIMITS
+from notifiers.channels.twilio_account import CLOCKS_APART, LOOKED_THROUGH, TwilioAccount, TwilioConnection
 from notifiers.deliveries import ChannelName
 from notifiers.links import Links
 from notifiers.messages import Absent, Found, IsTaken, M, ModeGuard, OnData, Receipt, SmsText, Unknowable, digest
 from streams.clock import utc
-from streams.errors import PermanentDeliveryError, RetryableDeliveryError, UnknownDeliveryError
-
-_LONGEST_VALIDITY_S = 36_000  # the provider's maximum, which is also its default
-_SHORTEST_VALIDITY_S = 10  # the provider recommends more than 5
-_CLOCKS_APART = timedelta(hours=1)  # between the provider's clock and ours, generously
-_LOOKED_THROUGH = 200  # messages to one number within a day or two; far more than anybody may get
+from streams.errors import PermanentDeliveryError, UnknownDeliveryError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +31,7 @@ class SmsSettings:
 
     base_url: str
     account_sid: str
-    auth_token: str
+    auth_token: str = field(repr=False)
     sender: str = ""
     messaging_service_sid: str = ""
     status_callbacks: bool = True
@@ -64,8 +54,15 @@ class SmsChannel(Generic[M]):
         self._guard: ModeGuard[M] = ModeGuard(accepts)
         self._settings = settings
         self._links = links
-        self._http = OneRequestClient(settings.base_url, settings.timeout_s, settings.concurrency)
-        self._client: Any = Client(settings.account_sid, settings.auth_token, http_client=self._http)
+        self._provider = TwilioConnection(
+            TwilioAccount(
+                base_url=settings.base_url,
+                account_sid=settings.account_sid,
+                auth_token=settings.auth_token,
+                timeout_s=settings.timeout_s,
+                connections=settings.concurrency,
+            )
+        )
         self.lookup_after_s = settings.lookup_after_s
         self.concurrency = settings.concurrency
         self.per_second = settings.per_second
@@ -73,16 +70,9 @@ class SmsChannel(Generic[M]):
     async def send(self, message: M, on_data: OnData) -> Receipt:
         """Hand the message over. ``on_data`` is not used: the request is one piece, and began as ``request``."""
         self._guard.check(message)
-        try:
-            sent = await self._client.messages.create_async(**self._request(message))
-        except TwilioRestException as error:
-            raise judged(error.status, error.code) from None
-        except aiohttp.ClientConnectorError as error:
-            raise unreachable(type(error).__name__) from None
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise UnknownDeliveryError(f"no answer ({type(error).__name__})", code="no-answer") from None
-        except (TwilioException, ValueError, KeyError, TypeError) as error:
-            raise UnknownDeliveryError(f"unreadable answer ({type(error).__name__})", code="bad-answer") from None
+        request = self._request(message)
+        with self._provider.sending():
+            sent = await self._provider.client.messages.create_async(**request)
         if not sent.sid:
             raise UnknownDeliveryError("an answer without an id", code="bad-answer")
         return Receipt(str(sent.sid))
@@ -95,15 +85,9 @@ class SmsChannel(Generic[M]):
         """
         self._guard.check(message)
         words = message.tried or {message.digest}
-        try:
-            listed = await self._client.messages.list_async(to=message.contact, limit=_LOOKED_THROUGH)
-        except TwilioRestException as error:
-            raise RetryableDeliveryError(
-                f"the look-up was refused (HTTP {error.status})", code=str(error.code)
-            ) from None
-        except (TimeoutError, aiohttp.ClientError, OSError, TwilioException, ValueError, KeyError) as error:
-            raise RetryableDeliveryError(f"the look-up failed ({type(error).__name__})", code="no-answer") from None
-        since = utc(message.first_tried_s) - _CLOCKS_APART
+        with self._provider.asking():
+            listed = await self._provider.client.messages.list_async(to=message.contact, limit=LOOKED_THROUGH)
+        since = utc(message.first_tried_s) - CLOCKS_APART
         same = {
             str(found.sid): found
             for found in listed
@@ -120,15 +104,17 @@ class SmsChannel(Generic[M]):
         return Absent()
 
     async def close(self) -> None:
-        await self._http.close()
+        await self._provider.close()
 
     def _request(self, message: M) -> dict[str, Any]:
         if not isinstance(message.content, SmsText):
-            raise PermanentDeliveryError("a letter was handed to the SMS channel", code="wrong-content")
+            raise PermanentDeliveryError("something else than a short text was handed to SMS", code="wrong-content")
+        if len(message.content.body) > LIMITS["sms"].longest:
+            raise PermanentDeliveryError("longer than the provider takes", code="21617")
         request: dict[str, Any] = {
             "to": message.contact,
             "body": message.content.body,
-            "validity_period": int(min(max(message.useful_s, _SHORTEST_VALIDITY_S), _LONGEST_VALIDITY_S)),
+            "validity_period": LIMITS["sms"].validity_s(message.useful_s),
         }
         if self._settings.messaging_service_sid:
             request["messaging_service_sid"] = self._settings.messaging_service_sid

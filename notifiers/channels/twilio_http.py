@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import aiohttp
 from twilio.http import AsyncHttpClient
@@ -51,7 +51,7 @@ class OneRequestClient(AsyncHttpClient):  # type: ignore[misc]
             method.upper(),
             self._rewritten(url),
             params=params,
-            data=data,
+            data=None if data is None else urlencode(data, doseq=True),  # aiohttp takes no lists in a form
             headers=dict(headers or {}) | ({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}),
             allow_redirects=False,
         ) as response:

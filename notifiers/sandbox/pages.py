@@ -15,7 +15,7 @@ _SHOWN = 500  # newest of each kind; more would make the page slow to open
 
 _environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
-_FRAME = """<!doctype html>
+FRAME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Airshed sandbox</title>
 <style>
@@ -32,9 +32,10 @@ CONTENT
 </main></body></html>"""
 
 _OVERVIEW = _environment.from_string(
-    _FRAME.replace(
+    FRAME.replace(
         "CONTENT",
-        """<h1>SMS ({{ sms | length }})</h1>
+        """{% if places.calls %}<p><a href="{{ places.calls }}">calls and webhooks</a></p>{% endif %}
+<h1>SMS ({{ sms | length }})</h1>
 <table><tr><th>time (UTC)</th><th>to</th><th>text</th><th>parts</th><th>status</th></tr>
 {% for m in sms[:shown] %}<tr><td class="n">{{ m.time.strftime("%d %b %H:%M:%S") }}</td><td class="n">{{ m.to }}</td>
 <td>{{ m.body }}</td><td class="n">{{ count(m.body) }}</td>
@@ -49,7 +50,7 @@ _OVERVIEW = _environment.from_string(
     )
 )
 _MAIL = _environment.from_string(
-    _FRAME.replace(
+    FRAME.replace(
         "CONTENT",
         """<p><a href="{{ places.all }}">all messages</a></p><h1>{{ mail.subject }}</h1>
 <table>{% for name, value in headers %}<tr><th>{{ name }}</th><td>{{ value }}</td></tr>{% endfor %}</table>
@@ -71,9 +72,10 @@ class Places:
     all: str = "/"
     mail: str = "/mail/{}"
     body: str = "/mail/{}/body.html"
+    calls: str = ""
 
 
-_ROUTES = Places()
+_ROUTES = Places(calls="/calls")
 
 
 def overview(phone: Phone, mailbox: Mailbox, places: Places = _ROUTES) -> str:

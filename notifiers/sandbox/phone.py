@@ -11,14 +11,12 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
-from twilio.request_validator import RequestValidator
 
 from notifiers.gsm7 import parts, unaccent
 from notifiers.sandbox.faults import Faults
+from notifiers.sandbox.signed_posts import SignedPosts
 
-_CALLBACK_TIMEOUT_S = 5.0
 _STEPS = ("sent", "delivered")
 
 
@@ -33,6 +31,8 @@ class Sms(msgspec.Struct, kw_only=True):
     status: str = "queued"
     error_code: int | None = None
     callback: str = ""
+    validity_s: int = 36_000
+    service: str = ""
 
     def as_resource(self, account: str) -> dict[str, Any]:
         """The provider's JSON form."""
@@ -55,7 +55,7 @@ class Sms(msgspec.Struct, kw_only=True):
             "api_version": "2010-04-01",
             "price": None,
             "price_unit": "USD",
-            "messaging_service_sid": None,
+            "messaging_service_sid": self.service or None,
             "subresource_uris": {},
             "uri": f"/2010-04-01/Accounts/{account}/Messages/{self.sid}.json",
         }
@@ -93,12 +93,23 @@ class Phone:
                 held.status, held.error_code = record.status, record.error_code
         self._numbers = itertools.count(len(self.messages) + 1)
         self._telling: set[asyncio.Task[None]] = set()
-        self._session: aiohttp.ClientSession | None = None
+        self._posts = SignedPosts(self.auth_token)
 
-    def accept(self, to: str, sender: str, body: str, callback: str) -> Sms:
+    def accept(
+        self, to: str, sender: str, body: str, callback: str, validity_s: int = 36_000, service: str = ""
+    ) -> Sms:
         """Take a message; it is in the file when this returns (no flush: see the mailbox)."""
         sid = f"SM{next(self._numbers):032x}"
-        sms = Sms(sid=sid, to=to, sender=sender, body=body, time=datetime.now(UTC), callback=callback)
+        sms = Sms(
+            sid=sid,
+            to=to,
+            sender=sender,
+            body=body,
+            time=datetime.now(UTC),
+            callback=callback,
+            validity_s=validity_s,
+            service=service,
+        )
         self.messages[sid] = sms
         self._append(sms)
         task = asyncio.get_running_loop().create_task(self._tell(sms))
@@ -116,8 +127,7 @@ class Phone:
         for task in list(self._telling):
             task.cancel()
         await asyncio.gather(*self._telling, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
+        await self._posts.close()
 
     async def _tell(self, sms: Sms) -> None:
         code = self.faults.undelivered.get(sms.to)
@@ -146,18 +156,7 @@ class Phone:
         }
         if status == "undelivered":
             form["ErrorCode"] = str(sms.error_code)
-        signature = RequestValidator(self.auth_token).compute_signature(sms.callback, form)
-        for _ in range(2 if self.faults.callbacks == "twice" else 1):
-            await self._post(sms.callback, form, {"X-Twilio-Signature": signature})
-
-    async def _post(self, url: str, form: dict[str, str], headers: dict[str, str]) -> None:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_CALLBACK_TIMEOUT_S))
-        try:
-            async with self._session.post(url, data=form, headers=headers) as answer:
-                await answer.read()
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return  # like the provider: a webhook that is away misses its news
+        await self._posts.post(sms.callback, form, 2 if self.faults.callbacks == "twice" else 1)
 
     def _append(self, record: Sms | _Progress) -> None:
         with self._path.open("ab") as file:

@@ -12,11 +12,14 @@ from pathlib import Path
 import msgspec
 import uvicorn
 
+from notifiers.sandbox.calls import Switchboard
 from notifiers.sandbox.faults import Faults
 from notifiers.sandbox.mailbox import Mailbox
 from notifiers.sandbox.pages import write_pages
+from notifiers.sandbox.partner import Partner
 from notifiers.sandbox.phone import Phone
 from notifiers.sandbox.sms_endpoint import create_endpoint
+from notifiers.sandbox.voice_endpoint import voice_routes
 
 ACCOUNT_SID = "ACsandbox0000000000000000000000000"
 AUTH_TOKEN = "sandbox-auth-token"
@@ -58,6 +61,8 @@ class Sandbox:
         self._directory = directory
         self.phone = Phone(directory, account_sid, auth_token, Faults(), callback_after_s)
         self.mailbox = Mailbox(directory, Faults())
+        self.switchboard = Switchboard(directory, account_sid, auth_token, callback_after_s)
+        self.partner = Partner(directory)
         self._ports = (http_port, smtp_port)
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -76,7 +81,7 @@ class Sandbox:
         self._ports = (http.getsockname()[1], smtp.getsockname()[1])
         await self.mailbox.start(smtp)
         config = uvicorn.Config(
-            create_endpoint(self.phone, self.mailbox),
+            create_endpoint(self.phone, self.mailbox, voice_routes(self.phone, self.switchboard, self.partner)),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -98,6 +103,7 @@ class Sandbox:
         """Close both ports and every connection. :meth:`start` serves again on the same ports."""
         await self.mailbox.stop()
         await self.phone.stop()
+        await self.switchboard.stop()
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving

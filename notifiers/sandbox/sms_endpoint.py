@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_404_NOT_FOUND
-from litestar.types import Receive, Scope, Send
+from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from notifiers.sandbox.faults import MAIL_FAULTS, SMS_FAULTS
 from notifiers.sandbox.mailbox import Mailbox
@@ -29,10 +30,10 @@ _MAGIC = {
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; form-action 'none'; base-uri 'none'"
 
 
-def create_endpoint(phone: Phone, mailbox: Mailbox) -> Litestar:
+def create_endpoint(phone: Phone, mailbox: Mailbox, extra_routes: Sequence[ControllerRouterHandler] = ()) -> Litestar:
     """The web application of a sandbox."""
     return Litestar(
-        route_handlers=[send, listed, one, lookup, faults, page, mail, mail_body],
+        route_handlers=[send, listed, one, lookup, faults, page, mail, mail_body, *extra_routes],
         state=_state(phone, mailbox),
         openapi_config=None,
         logging_config=None,
@@ -49,30 +50,34 @@ def _state(phone: Phone, mailbox: Mailbox) -> Any:
 async def send(request: Request[Any, Any, Any], account: FromPath[str]) -> Any:
     """Take a message, refuse it by the number's rules, or play the fault that is due."""
     phone: Phone = request.app.state.phone
-    if not _authorised(request, phone, account):
-        return _error(401, 20003, "Authenticate")
+    if not authorised(request, phone, account):
+        return error_answer(401, 20003, "Authenticate")
     form = await request.form()
     to, body = str(form.get("To", "")), str(form.get("Body", ""))
     fault = phone.faults.take(*SMS_FAULTS)
     if fault in ("500", "503"):
-        return _error(int(fault), None, "fault on demand")
+        return error_answer(int(fault), None, "fault on demand")
     if fault == "429":
-        return _error(429, 20429, "Too Many Requests")
+        return error_answer(429, 20429, "Too Many Requests")
     if fault == "drop":
         return _broken
     if fault == "stall":
         await asyncio.sleep(phone.faults.delay_s)
     code = phone.faults.refused.get(to) or _MAGIC.get(to) or (21617 if len(body) > 1600 else None)
+    validity = str(form.get("ValidityPeriod", "36000"))
+    if not validity.isdigit() or not 1 <= int(validity) <= 36_000:
+        code = code or 21620
     if code or not to or not body:
-        return _error(400, code or (21604 if not to else 21602), "refused")
+        return error_answer(400, code or (21604 if not to else 21602), "refused")
     sender = str(form.get("From") or form.get("MessagingServiceSid") or "")
     if not sender:
-        return _error(400, 21603, "no sender")
-    sms = phone.accept(to, sender, body, str(form.get("StatusCallback", "")))
+        return error_answer(400, 21603, "no sender")
+    service = str(form.get("MessagingServiceSid", ""))
+    sms = phone.accept(to, sender, body, str(form.get("StatusCallback", "")), int(validity), service)
     if fault == "drop-accepted":
         return _broken
     if fault == "500-accepted":
-        return _error(500, None, "fault on demand")
+        return error_answer(500, None, "fault on demand")
     if fault == "slow":
         await asyncio.sleep(phone.faults.delay_s)
     return Response(sms.as_resource(account), status_code=HTTP_201_CREATED)
@@ -82,8 +87,8 @@ async def send(request: Request[Any, Any, Any], account: FromPath[str]) -> Any:
 async def listed(request: Request[Any, Any, Any], account: FromPath[str]) -> Response[Any]:
     """Messages, the newest first, filtered by To and From (exact) and by day sent."""
     phone: Phone = request.app.state.phone
-    if not _authorised(request, phone, account):
-        return _error(401, 20003, "Authenticate")
+    if not authorised(request, phone, account):
+        return error_answer(401, 20003, "Authenticate")
     query = request.query_params
     found = [
         sms
@@ -113,10 +118,10 @@ async def listed(request: Request[Any, Any, Any], account: FromPath[str]) -> Res
 async def one(request: Request[Any, Any, Any], account: FromPath[str], sid: FromPath[str]) -> Response[Any]:
     """One message."""
     phone: Phone = request.app.state.phone
-    if not _authorised(request, phone, account):
-        return _error(401, 20003, "Authenticate")
+    if not authorised(request, phone, account):
+        return error_answer(401, 20003, "Authenticate")
     sms = phone.messages.get(sid.removesuffix(".json"))
-    return Response(sms.as_resource(account)) if sms else _error(404, 20404, "not found")
+    return Response(sms.as_resource(account)) if sms else error_answer(404, 20404, "not found")
 
 
 @get("/sandbox/mail/lookup")
@@ -143,7 +148,7 @@ async def faults(request: Request[Any, Any, Any]) -> dict[str, str]:
 @get("/")
 async def page(request: Request[Any, Any, Any]) -> Response[str]:
     """Every message received, the newest first."""
-    return _html(overview(request.app.state.phone, request.app.state.mailbox))
+    return html(overview(request.app.state.phone, request.app.state.mailbox))
 
 
 @get("/mail/{number:int}")
@@ -152,7 +157,7 @@ async def mail(request: Request[Any, Any, Any], number: FromPath[int]) -> Respon
     found = next((m for m in request.app.state.mailbox.mails if m.number == number), None)
     if found is None:
         raise NotFoundException(detail=f"no mail {number}")
-    return _html(mail_page(found))
+    return html(mail_page(found))
 
 
 @get("/mail/{number:int}/body.html")
@@ -162,20 +167,20 @@ async def mail_body(request: Request[Any, Any, Any], number: FromPath[int]) -> R
     part = found.message.get_body(("html",)) if found else None
     if part is None:
         raise NotFoundException(detail=f"no mail {number} with HTML")
-    return _html(part.get_content(), "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+    return html(part.get_content(), "default-src 'none'; style-src 'unsafe-inline'; sandbox")
 
 
-def _html(content: str, policy: str = _CSP) -> Response[str]:
+def html(content: str, policy: str = _CSP) -> Response[str]:
     return Response(content, media_type="text/html", headers={"Content-Security-Policy": policy})
 
 
-def _authorised(request: Request[Any, Any, Any], phone: Phone, account: FromPath[str]) -> bool:
+def authorised(request: Request[Any, Any, Any], phone: Phone, account: str) -> bool:
     expected = "Basic " + base64.b64encode(f"{phone.account_sid}:{phone.auth_token}".encode()).decode()
     given = request.headers.get("authorization", "")
     return account == phone.account_sid and hmac.compare_digest(given, expected)
 
 
-def _error(status: int, code: int | None, message: str) -> Response[Any]:
+def error_answer(status: int, code: int | None, message: str) -> Response[Any]:
     content = {"status": status, "code": code, "message": message, "more_info": ""}
     return Response(content, status_code=status)
 

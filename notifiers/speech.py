@@ -1,0 +1,35 @@
+"""Words of a call: what happened in one sentence, where the rest is, which digit to press."""
+
+from __future__ import annotations
+
+from notifiers.messages import Letter, Spoken
+
+ACKNOWLEDGING_DIGIT = "1"
+_LONGEST = 600  # characters of the sentence: forty seconds, said twice
+_FRAMES = {
+    "vi": (
+        "Đây là cuộc gọi tự động của {sender}. {subject}. Nội dung đầy đủ đã được gửi bằng tin nhắn và thư điện tử.",
+        "Bấm phím 1 để xác nhận đã nghe.",
+        "Cảm ơn. Đã ghi nhận.",
+        "Phím không đúng. Tạm biệt.",
+    ),
+    "en": (
+        "This is an automatic call from {sender}. {subject}. The full text was sent to you by SMS and mail.",
+        "Press 1 to confirm that you have heard this.",
+        "Thank you. This has been noted.",
+        "That was not the right key. Goodbye.",
+    ),
+}
+
+
+def spoken(letter: Letter, sender: str, language: str) -> Spoken:
+    """The call that stands for a letter. An exercise's subject says so first, and so does the call."""
+    frame, prompt, thanks, _ = _FRAMES[language]
+    subject = " ".join(letter.subject.split())[:_LONGEST].rstrip(" .")
+    return Spoken(frame.format(sender=sender, subject=subject), prompt, thanks)
+
+
+def reply(language: str, *, acknowledged: bool) -> str:
+    """What is said after a digit."""
+    _, _, thanks, wrong = _FRAMES.get(language, _FRAMES["en"])
+    return thanks if acknowledged else wrong
