@@ -65,6 +65,7 @@ class VoiceChannel(Generic[M]):
                 connections=settings.concurrency,
             )
         )
+        self.sender = settings.caller
         self.lookup_after_s = settings.lookup_after_s
         self.concurrency = settings.concurrency
         self.per_second = settings.per_second

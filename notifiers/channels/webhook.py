@@ -58,6 +58,7 @@ class WebhookChannel(Generic[M]):
 
     name: ChannelName = "webhook"
     phase = "request"
+    sender = "webhook"
     lookup_after_s = 0.0
 
     def __init__(
