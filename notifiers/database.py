@@ -30,6 +30,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
+from notifiers import delivery_ids
+
 _BUSY_TIMEOUT_MS = 30_000
 """How long one writer waits for another on SQLite. Transactions here take milliseconds, a fan-out of a large
 registry some seconds; ten times that is still an answer rather than an error."""
@@ -150,6 +152,28 @@ notices = Table(
     Column("time_s", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("approval", String, nullable=False, server_default="none"),  # whose yes it needs
+    Column("rule", String, nullable=False, server_default=""),
+    Column("transition", Integer, nullable=False, server_default="0"),
+    Column("level", Integer, nullable=False, server_default="0"),
+    Column("planned_to", String, nullable=False, server_default=""),  # the last recipient whose rows are written
+    Column("complete", Integer, nullable=False, server_default="1"),  # 0 while its rows are being written
+    Column("taken_s", Float, nullable=False, server_default="0"),  # machine time at which its fan-out began
+    Index("notices_episode", "episode", "time_s"),
+    Index(
+        "notices_incomplete",
+        "taken_s",
+        sqlite_where=Column("complete", Integer) == 0,
+        postgresql_where=Column("complete", Integer) == 0,
+    ),
+)
+
+suppressions = Table(
+    "suppressions",  # contacts that a provider refuses for good
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("contact_hash", String, primary_key=True),
+    Column("reason", String, nullable=False),  # invalid-contact or opted-out
+    Column("since_s", Float, nullable=False),
 )
 
 approvals = Table(
@@ -190,6 +214,9 @@ ledger = Table(
     Column("revision", Integer, nullable=False),  # counts changes worth telling the world
     Column("published", Integer, nullable=False),  # the last revision told
     Column("hold_until_s", BigInteger, nullable=False, server_default="0"),  # end of the quiet hours it waits for
+    Column("rules", String, nullable=False, server_default=""),  # by which it exists; several when they were merged
+    Column("places", String, nullable=False, server_default=""),  # of the recipient that it is about: "0:01,1:24"
+    Column("threshold", Integer, nullable=False, server_default="0"),  # the lowest level the recipient asked for
     Index(
         "ledger_held",
         "mode",
@@ -199,7 +226,12 @@ ledger = Table(
     ),
     Index("ledger_notice", "notice"),
     Index("ledger_recipient", "recipient", "channel", "episode"),
-    Index("ledger_provider", "provider_id"),
+    Index(
+        "ledger_provider",
+        "provider_id",
+        sqlite_where=Column("provider_id", String).is_not(None),
+        postgresql_where=Column("provider_id", String).is_not(None),
+    ),
     Index(
         "ledger_due",
         "mode",
@@ -291,6 +323,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    delivery_ids.register(connection)
     connection.isolation_level = None  # the begin listener below opens transactions, not the driver
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")

@@ -6,6 +6,7 @@ ledger rows and channels keep the distinction, so that an exercise cannot reach 
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import datetime
 from typing import Literal
@@ -28,16 +29,20 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
         provinces: codes of the provinces they live or stand in.
         told_in: when set, only those who were planned a message of a *warning* kind in this episode
             (an all-clear goes to exactly those who were warned).
+        corrects: when set, the id of a notice that was wrong: only those who may have received it, wherever they live
+            by now. Its messages that have not gone out yet are withdrawn.
     """
 
     recipients: Recipients
     provinces: list[str]
     told_in: str | None = None
+    corrects: str | None = None
 
     @property
     def key(self) -> str:
         """Stable text of the audience, part of the notice id."""
-        return f"{self.recipients}:{','.join(sorted(self.provinces))}:{self.told_in or ''}"
+        whole = f"{self.recipients}:{','.join(sorted(self.provinces))}:{self.told_in or ''}"
+        return f"{whole}:{self.corrects}" if self.corrects else whole
 
 
 class NoticeProvince(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +120,15 @@ def notice_id(episode: str, transition: int, rule: str, audience: Audience) -> s
     return str(uuid.uuid5(_NAMESPACE, f"{episode}|{transition}|{rule}|{audience.key}"))
 
 
+DELIVERY_NAMESPACE = str(_NAMESPACE)
+
+
 def delivery_id(notice: str, recipient: str, channel: str) -> str:
-    """The deterministic id of one message of a notice to one recipient on one channel."""
-    return str(uuid.uuid5(_NAMESPACE, f"{notice}|{recipient}|{channel}"))
+    """The deterministic id of one message of a notice to one recipient on one channel.
+
+    A UUID of version 8 (RFC 9562, section 5.8) made of SHA-256, of which databases have a function of their own:
+    a million ids are computed where the rows are written (``notifiers/delivery_ids.py``).
+    """
+    text = f"{DELIVERY_NAMESPACE}|{notice}|{recipient}|{channel}"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return str(uuid.UUID(f"{digest[:12]}8{digest[13:16]}8{digest[17:32]}"))
