@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from enum import StrEnum
 
 from sqlalchemy import Connection, select, update
 
+from notifiers import suppressions
 from notifiers.database import ledger
 from notifiers.deliveries import DeliveryState
 from notifiers.ledger import Moved
@@ -92,6 +94,8 @@ def apply_status(
             phase="",
         )
     )
+    if state == "failed":
+        suppressions.remember(connection, delivery, error_code, time.time())
     return Moved.APPLIED
 
 

@@ -238,6 +238,7 @@ ledger = Table(
         "channel",
         "priority",
         "notice_time_s",
+        "recipient",  # in the order of a fan-out: each new row goes to the end of the index
         "id",
         sqlite_where=Column("state", String) == "planned",
         postgresql_where=Column("state", String) == "planned",

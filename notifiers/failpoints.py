@@ -6,6 +6,10 @@ from collections.abc import Callable
 from typing import Literal
 
 FailpointName = Literal[
+    "after-notice",
+    "before-slice-commit",
+    "after-slice",
+    "after-fan-out",
     "before-claim",
     "after-claim",
     "after-sending-mark",

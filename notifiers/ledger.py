@@ -26,6 +26,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
+from notifiers import suppressions
 from notifiers.database import attempts, ledger
 from notifiers.deliveries import ChannelName, DeliveryState
 from rules.notices import NoticeKind
@@ -88,7 +89,7 @@ def claim(
     lease_s: float,
     machine_s: float,
 ) -> list[Claimed]:
-    """Take up to ``limit`` due rows, most urgent first: by priority, then time of the notice, then id.
+    """Take up to ``limit`` due rows, most urgent first: by priority, then time of the notice, then recipient.
 
     Any number of dispatchers may claim side by side; on PostgreSQL they skip each other's rows, on SQLite writers
     take turns. A later message of an episode waits for the earlier ones to the same recipient on the same
@@ -111,7 +112,7 @@ def claim(
         select(ledger.c.id)
         .where(ledger.c.mode == mode, ledger.c.channel == channel, ledger.c.state == "planned")
         .where(ledger.c.due_s <= machine_s, ~waits)
-        .order_by(ledger.c.priority, ledger.c.notice_time_s, ledger.c.id)
+        .order_by(ledger.c.priority, ledger.c.notice_time_s, ledger.c.recipient, ledger.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # left out by SQLite's compiler, which has no such clause
     )
@@ -133,7 +134,7 @@ def claim_unknown(
         select(ledger.c.id)
         .where(ledger.c.mode == mode, ledger.c.channel == channel, ledger.c.state == "unknown")
         .where(ledger.c.due_s <= machine_s, ledger.c.reason != UNKNOWABLE, ledger.c.lease_until_s <= machine_s)
-        .order_by(ledger.c.priority, ledger.c.notice_time_s, ledger.c.id)
+        .order_by(ledger.c.priority, ledger.c.notice_time_s, ledger.c.recipient, ledger.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -208,6 +209,8 @@ def settle(
     moved = _move(connection, row, from_states=("claimed", "sending", "unknown"), values=values)
     if moved is not Moved.FENCED:
         _end_attempt(connection, row.id, state, code or reason, machine_s)
+    if moved is Moved.APPLIED and state == "failed":
+        suppressions.remember(connection, row.id, reason, machine_s)
     return moved
 
 

@@ -1,39 +1,39 @@
 """From a notice to ledger rows: one per recipient and channel, each with the reason it is sent or not sent.
 
-The audience is one query per channel; rows go in by chunks. A fan-out in a single INSERT … SELECT would need the
-deterministic delivery id (uuid5) to be computed by the database, which neither SQLite nor PostgreSQL offers out of
-the box; reading and writing by chunks keeps memory flat all the same.
+The rows are written by the database itself, one INSERT … SELECT per channel and slice of the registry
+(:mod:`notifiers.audience` says who and why not), so that nothing of a million people passes through this process. The
+notice's own row says how far it is planned: ``planned_to`` is the last recipient whose rows are written, ``complete``
+whether that is everybody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, Table, case, exists, func, literal, select
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, literal, select, text, update
+from sqlalchemy.orm import aliased
 
-from notifiers.database import facilities, insert, ledger, notices, save_progress, subscribers
+from notifiers import audience
+from notifiers.audience import DEFAULT_CAPS, Caps, Circumstances, Slice, Suppressed, mode_of
+from notifiers.database import insert as dialect_insert
+from notifiers.database import ledger, notices, save_progress
 from notifiers.deliveries import ChannelName
-from notifiers.holding import Held, wait_of
-from notifiers.ledger import WARNING_KINDS, Mode
-from rules.notices import ActualNotice, Notice, delivery_id
+from notifiers.delivery_ids import delivery_ids
+from notifiers.failpoints import failpoint
+from notifiers.holding import Held
+from notifiers.waiting import Wait, wait_in_sql
+from rules.notices import Notice
 
-_CHUNK = 1_000  # rows per round trip: beyond it the time per row no longer falls
-_CHANNELS: tuple[ChannelName, ...] = ("sms", "email")
+__all__ = ["CHUNK", "Progress", "Suppressed", "fan_out", "load_notice", "mode_of", "plan"]
+
+CHUNK = 20_000
+"""Recipients per slice. A transaction of :func:`fan_out` takes some tenths of a second then: others wait no longer for
+SQLite's write lock, and a crash repeats no more than that. Ten times as many are not measurably faster."""
+
 _notice_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
-
-
-class Suppressed(StrEnum):
-    """Why a recipient of the audience gets no message. Every such row stands in the ledger."""
-
-    NO_CONTACT = "no-contact"  # wants the channel, has no usable number or address for it
-    BELOW_THRESHOLD = "below-threshold"  # asked to hear of higher levels only
-    NOT_TOLD = "not-told"  # was never warned in this episode, so needs no all-clear
-    SAME_CONTACT = "same-contact"  # the same number or address gets this notice for another recipient
 
 
 @dataclass(frozen=True)
@@ -46,23 +46,56 @@ class Progress:
     next_offset: int
 
 
-def plan(connection: Connection, notice: Notice, *, progress: Progress | None = None) -> int:
+def plan(connection: Connection, notice: Notice, *, progress: Progress | None = None, caps: Caps = DEFAULT_CAPS) -> int:
     """Write the notice and a row per recipient and channel, in the caller's transaction. Returns the rows written.
 
     A notice that is planned already changes nothing. What is planned depends on the registries and on what was
-    planned before, never on how far sending has come. Notices to authorities get no rows: the console shows them.
+    planned before, never on how far sending has come (but for corrections, which go to those who may have got what
+    was wrong). Notices to authorities get no rows: the console shows them.
     """
-    if progress is not None:
-        save_progress(connection, progress.consumer, progress.topic, progress.partition, progress.next_offset)
-    if not _first_time(connection, notice):
-        return 0
-    if notice.audience.recipients == "authorities":
-        return 0
+    fan = _FanOut(notice, caps, CHUNK)
     written = 0
-    for channel in _CHANNELS:
-        for chunk in _chunks(connection, notice, channel):
-            connection.execute(plain_insert(ledger), chunk)
-            written += len(chunk)
+    fan.begin(connection)
+    while not fan.is_complete(connection):
+        written += fan.write_slice(connection)
+    _keep(connection, progress)
+    return written
+
+
+def fan_out(
+    engine: Engine,
+    notice: Notice,
+    *,
+    progress: Progress | None = None,
+    caps: Caps = DEFAULT_CAPS,
+    supersede: bool = False,
+    chunk: int = CHUNK,
+) -> int:
+    """As :func:`plan`, in a transaction per slice: memory and transactions stay small however many are addressed.
+
+    Killed in between, the same call later goes on where it was; ``progress`` is kept with the last slice only, so the
+    notice comes again until then. Two processes that plan the same notice take turns slice by slice. Messages of
+    earlier slices may go out while later ones are written.
+
+    Args:
+        supersede: withdraw unsent older notices of the episode that this one replaces (:meth:`_FanOut.supersede`).
+    """
+    fan = _FanOut(notice, caps, chunk, supersede=supersede)
+    written = 0
+    with engine.begin() as connection:
+        fan.begin(connection)
+    failpoint("after-notice")
+    while True:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL jit = off"))  # compiling a slice takes longer than running it
+            if fan.is_complete(connection):
+                _keep(connection, progress)
+                break
+            written += fan.write_slice(connection)
+            failpoint("before-slice-commit")
+        failpoint("after-slice")
+    failpoint("after-fan-out")
     return written
 
 
@@ -74,118 +107,177 @@ def load_notice(connection: Connection, notice: str) -> Notice:
     return _notice_decoder.decode(body)
 
 
-def mode_of(notice: Notice) -> Mode:
-    """The mode a notice, its rows, its messages and their channels all have in common."""
-    return "actual" if isinstance(notice, ActualNotice) else "exercise"
+def _keep(connection: Connection, progress: Progress | None) -> None:
+    if progress is not None:
+        save_progress(connection, progress.consumer, progress.topic, progress.partition, progress.next_offset)
 
 
-def _first_time(connection: Connection, notice: Notice) -> bool:
-    row = insert(connection, notices).values(
-        id=notice.id,
-        mode=mode_of(notice),
-        kind=notice.kind,
-        episode=notice.episode,
-        time_s=int(notice.time.timestamp()),
-        body=msgspec.json.encode(notice),
-        approval=notice.approval,
-    )
-    new = row.on_conflict_do_nothing(index_elements=["id"]).returning(notices.c.id)
-    return connection.execute(new).first() is not None
+class _FanOut:
+    """The writing of one notice's rows, slice after slice; what is written stands in the database alone."""
 
+    def __init__(self, notice: Notice, caps: Caps, chunk: int, *, supersede: bool = False) -> None:
+        self._notice, self._caps, self._chunk, self._supersede = notice, caps, chunk, supersede
+        self._known: dict[ChannelName, Circumstances] = {}
+        self._time_s = int(notice.time.timestamp())
 
-def _chunks(connection: Connection, notice: Notice, channel: ChannelName) -> Iterator[list[dict[str, Any]]]:
-    shared = _shared_values(notice) | {"channel": channel}
-    sendable = _sendable(notice)
-    found = connection.execute(_audience(notice, channel).execution_options(yield_per=_CHUNK))
-    for rows in found.partitions(_CHUNK):
-        yield [
-            shared
-            | {
-                "id": delivery_id(notice.id, row.recipient, channel),
-                "recipient": row.recipient,
-                "language": row.language,
-                **(_SUPPRESSED | {"reason": row.reason} if row.reason else sendable),
-            }
-            for row in rows
-        ]
-
-
-_SUPPRESSED = {"state": "suppressed", "revision": 1, "hold_until_s": 0}
-
-
-def _sendable(notice: Notice) -> dict[str, Any]:
-    """State and reason of the messages of a notice that nothing speaks against."""
-    if notice.approval != "none":
-        return {"state": "held", "reason": Held.APPROVAL.value, "revision": 0, "hold_until_s": 0}
-    values = wait_of(notice, notice.time)
-    return values | {"revision": 1 if values["state"] == "suppressed" else 0}
-
-
-def _shared_values(notice: Notice) -> dict[str, Any]:
-    return {
-        "notice": notice.id,
-        "mode": mode_of(notice),
-        "episode": notice.episode,
-        "kind": notice.kind,
-        "registry": notice.audience.recipients,
-        "phase": "",
-        "parts": 0,
-        "priority": notice.priority,
-        "notice_time_s": int(notice.time.timestamp()),
-        "valid_until_s": int(notice.valid_until.timestamp()),
-        "due_s": 0.0,
-        "attempts": 0,
-        "provider_id": None,
-        "worker": "",
-        "epoch": 0,
-        "lease_until_s": 0.0,
-        "published": 0,
-    }
-
-
-def _audience(notice: Notice, channel: ChannelName) -> Select[Any]:
-    """Recipient, language and reason (empty = send) of everybody in the audience who uses the channel."""
-    table, key = _registry(notice)
-    fingerprint = table.c[f"{channel}_hash"]
-    everybody = (
-        select(key.label("recipient"), table.c.language, fingerprint.label("fingerprint"), _reason(notice, channel))
-        .where(table.c.province.in_(notice.audience.provinces))
-        .where((" " + table.c.channels + " ").contains(f" {channel} ", autoescape=True))
-        .subquery()
-    )
-    nth_of_contact = func.row_number().over(
-        partition_by=(everybody.c.fingerprint, everybody.c.reason), order_by=everybody.c.recipient
-    )
-    numbered = select(everybody, nth_of_contact.label("nth")).subquery()
-    reason = case(
-        ((numbered.c.reason == "") & (numbered.c.nth > 1), literal(Suppressed.SAME_CONTACT.value)),
-        else_=numbered.c.reason,
-    )
-    return select(numbered.c.recipient, numbered.c.language, reason.label("reason")).order_by(numbered.c.recipient)
-
-
-def _registry(notice: Notice) -> tuple[Table, ColumnElement[str]]:
-    if notice.audience.recipients == "residents":
-        return subscribers, subscribers.c.subscriber_id
-    return facilities, facilities.c.facility_id
-
-
-def _reason(notice: Notice, channel: ChannelName) -> ColumnElement[str]:
-    table, key = _registry(notice)
-    tests: list[tuple[ColumnElement[bool], ColumnElement[str]]] = [
-        (table.c[f"{channel}_hash"].is_(None), literal(Suppressed.NO_CONTACT.value))
-    ]
-    if notice.audience.recipients == "residents" and notice.kind in WARNING_KINDS:
-        tests.append((subscribers.c.level > notice.level, literal(Suppressed.BELOW_THRESHOLD.value)))
-    if notice.audience.told_in is not None:
-        told = exists().where(
-            ledger.c.recipient == key,
-            ledger.c.channel == channel,
-            ledger.c.episode == notice.audience.told_in,
-            ledger.c.registry == notice.audience.recipients,
-            ledger.c.mode == mode_of(notice),
-            ledger.c.kind.in_(WARNING_KINDS),
-            ledger.c.state != "suppressed",
+    def begin(self, connection: Connection) -> None:
+        """Write the notice; nothing if it is there."""
+        notice = self._notice
+        row = dialect_insert(connection, notices).values(
+            id=notice.id,
+            mode=mode_of(notice),
+            kind=notice.kind,
+            episode=notice.episode,
+            time_s=self._time_s,
+            body=msgspec.json.encode(notice),
+            approval=notice.approval,
+            rule=notice.rule,
+            transition=notice.transition,
+            level=notice.level,
+            complete=int(notice.audience.recipients == "authorities"),
+            taken_s=time.time(),
         )
-        tests.append((~told, literal(Suppressed.NOT_TOLD.value)))
-    return case(*tests, else_=literal("")).label("reason")
+        new = row.on_conflict_do_nothing(index_elements=["id"]).returning(notices.c.id)
+        if connection.execute(new).first() is not None and notice.audience.corrects is not None:
+            self._withdraw_wrong(connection)
+
+    def is_complete(self, connection: Connection) -> bool:
+        """Whether every row is written. Locks the notice's row until the end of the transaction."""
+        found = select(notices.c.complete).where(notices.c.id == self._notice.id).with_for_update()
+        return bool(connection.execute(found).scalar_one())
+
+    def write_slice(self, connection: Connection) -> int:
+        """Write the rows of the next slice, and how far that is. Returns the rows written."""
+        where = notices.c.id == self._notice.id
+        after = connection.execute(select(notices.c.planned_to).where(where)).scalar_one()
+        upto = connection.execute(audience.boundary(self._notice, after, self._chunk)).scalar_one_or_none()
+        part, written = Slice(after, upto), 0
+        for channel in audience.channels_of(self._notice):
+            written += self._write(connection, channel, part)
+        done = {"complete": 1} if upto is None else {"planned_to": upto}
+        connection.execute(update(notices).where(where).values(**done))
+        return written
+
+    def _write(self, connection: Connection, channel: ChannelName, part: Slice) -> int:
+        known = self._circumstances(connection, channel)
+        found = audience.audience(self._notice, channel, part, self._caps, known).cte("found")
+        found = found.prefix_with("MATERIALIZED")  # or each column would ask for the reason again
+        values = self._values(channel, found.c)
+        # "WHERE …" because SQLite would else read the ON of ON CONFLICT as that of a join
+        chosen = select(*(value.label(name) for name, value in values.items())).where(found.c.recipient != "")
+        rows = dialect_insert(connection, ledger).from_select(list(values), chosen)
+        # the slice is new by `planned_to`; the unique id makes sure of it whatever else may have happened
+        rows = rows.on_conflict_do_nothing(index_elements=["id"])
+        written = connection.execute(rows.execution_options(preserve_rowcount=True)).rowcount
+        if written < 0:  # SQLite's driver does not count those of a statement that begins with WITH
+            written = connection.exec_driver_sql("SELECT changes()").scalar_one()
+        if known.earlier:
+            self._merge(connection, channel, part)
+            if self._supersede:
+                self._replace_older(connection, channel, part)
+        return written
+
+    def _circumstances(self, connection: Connection, channel: ChannelName) -> Circumstances:
+        if channel not in self._known:
+            self._known[channel] = Circumstances(
+                earlier=connection.execute(audience.earlier_notices(self._notice)).first() is not None,
+                shared=connection.execute(audience.shared_contacts(self._notice, channel)).first() is not None,
+                refused=connection.execute(audience.refused_contacts(channel)).first() is not None,
+            )
+        return self._known[channel]
+
+    def _values(self, channel: ChannelName, person: Any) -> dict[str, ColumnElement[Any]]:
+        """Every column of a row, from a row of the audience."""
+        notice = self._notice
+        wait = self._wait(person)
+        constant: dict[str, Any] = {
+            "notice": notice.id,
+            "mode": mode_of(notice),
+            "episode": notice.episode,
+            "kind": notice.kind,
+            "registry": notice.audience.recipients,
+            "channel": channel,
+            "phase": "",
+            "parts": 0,
+            "priority": notice.priority,
+            "notice_time_s": self._time_s,
+            "valid_until_s": int(notice.valid_until.timestamp()),
+            "due_s": 0.0,
+            "attempts": 0,
+            "worker": "",
+            "epoch": 0,
+            "lease_until_s": 0.0,
+            "published": 0,
+            "rules": notice.rule,
+        }
+        return {
+            "id": delivery_ids(notice.id, person.recipient, channel),
+            "recipient": person.recipient,
+            "language": person.language,
+            "places": person.places,
+            "threshold": person.threshold,
+            "state": wait.state,
+            "reason": wait.reason,
+            "revision": wait.revision,
+            "hold_until_s": wait.hold_until_s,
+            **{name: literal(value, ledger.c[name].type) for name, value in constant.items()},
+        }
+
+    def _wait(self, person: Any) -> Wait:
+        """State and reason of a row: suppressed, held, or due at once."""
+        if self._notice.approval != "none":
+            return Wait.constant("held", Held.APPROVAL.value).unless(person.reason)
+        return wait_in_sql(self._notice, self._notice.time, person.own_until_s).unless(person.reason)
+
+    def _withdraw_wrong(self, connection: Connection) -> None:
+        """What was wrong and has not gone out yet does not go out any more."""
+        unsent = and_(ledger.c.notice == self._notice.audience.corrects, ledger.c.state.in_(("planned", "held")))
+        self._suppress(connection, unsent)
+
+    def _merge(self, connection: Connection, channel: ChannelName, part: Slice) -> None:
+        """A message of the same transition that another rule has planned, and that waits, is about our places too."""
+        ours, theirs = aliased(ledger, name="ours"), aliased(notices, name="theirs")
+        mine = and_(
+            ours.c.notice == self._notice.id,
+            ours.c.recipient == ledger.c.recipient,
+            ours.c.channel == ledger.c.channel,
+            ours.c.reason == Suppressed.ALREADY_TOLD.value,
+        )
+        places = select(ours.c.places).where(mine).scalar_subquery()
+        connection.execute(
+            update(ledger)
+            .where(part.of(ledger.c.recipient), ledger.c.channel == channel, ledger.c.episode == self._notice.episode)
+            .where(ledger.c.kind == self._notice.kind, ledger.c.mode == mode_of(self._notice))
+            .where(ledger.c.notice != self._notice.id, ledger.c.state.in_(("planned", "held")))
+            .where(exists().where(mine))
+            .where(exists().where(theirs.c.id == ledger.c.notice, theirs.c.transition == self._notice.transition))
+            .values(places=ledger.c.places + "," + places, rules=ledger.c.rules + "," + self._notice.rule)
+        )
+
+    def _replace_older(self, connection: Connection, channel: ChannelName, part: Slice) -> None:
+        """An unsent older message of the episode is not sent when this one goes out to the same recipient now."""
+        ours = aliased(ledger, name="ours")
+        newer = exists().where(
+            ours.c.notice == self._notice.id,
+            ours.c.recipient == ledger.c.recipient,
+            ours.c.channel == ledger.c.channel,
+            ours.c.state == "planned",
+        )
+        older = and_(
+            part.of(ledger.c.recipient),
+            ledger.c.channel == channel,
+            ledger.c.episode == self._notice.episode,
+            ledger.c.registry == self._notice.audience.recipients,
+            ledger.c.mode == mode_of(self._notice),
+            ledger.c.kind == self._notice.kind,
+            ledger.c.state.in_(("planned", "held")),
+            ledger.c.notice_time_s < self._time_s,
+        )
+        self._suppress(connection, and_(older, newer))
+
+    def _suppress(self, connection: Connection, which: ColumnElement[bool]) -> None:
+        connection.execute(
+            update(ledger)
+            .where(which)
+            .values(state="suppressed", reason=Held.SUPERSEDED.value, revision=ledger.c.revision + 1)
+        )

@@ -18,7 +18,7 @@ from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import encode, mark_in
 from notifiers.database import load_progress, reading, save_progress
 from notifiers.deliveries import Delivery
-from notifiers.planner import Progress, plan
+from notifiers.planner import Progress, fan_out
 from rules.notices import ActualNotice, ExerciseNotice, Notice
 from streams import metrics
 from streams.schemas import Rejected
@@ -39,7 +39,7 @@ _decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(ActualNotice | Exe
 
 
 class NoticePlanner:
-    """Reads ``notices`` and plans each in one database transaction with the offset behind it.
+    """Reads ``notices`` and plans each, slice by slice; the offset behind it is kept with the last slice.
 
     It resumes from that offset and from nothing else: Kafka is told no offsets, so there is no second truth.
     """
@@ -137,11 +137,11 @@ class NoticePlanner:
             return None
 
     def _plan(self, notice: Notice | None, progress: Progress) -> None:
+        if notice is not None:
+            fan_out(self._engine, notice, progress=progress, supersede=True)
+            return
         with self._engine.begin() as connection:
-            if notice is not None:
-                plan(connection, notice, progress=progress)
-            else:
-                save_progress(connection, progress.consumer, progress.topic, progress.partition, progress.next_offset)
+            save_progress(connection, progress.consumer, progress.topic, progress.partition, progress.next_offset)
 
 
 class DeliveryPublisher:

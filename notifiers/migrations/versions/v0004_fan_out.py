@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
-down_revision = "0003"
+down_revision = "0005"
 
 
 def upgrade() -> None:
@@ -22,9 +22,7 @@ def upgrade() -> None:
         op.add_column("notices", column)
     op.create_index("notices_episode", "notices", ["episode", "time_s"])
     incomplete = sa.text("complete = 0")
-    op.create_index(
-        "notices_incomplete", "notices", ["taken_s"], sqlite_where=incomplete, postgresql_where=incomplete
-    )
+    op.create_index("notices_incomplete", "notices", ["taken_s"], sqlite_where=incomplete, postgresql_where=incomplete)
     for column in (
         sa.Column("rules", sa.String(), nullable=False, server_default=""),
         sa.Column("places", sa.String(), nullable=False, server_default=""),
@@ -35,6 +33,11 @@ def upgrade() -> None:
     op.drop_index("ledger_provider", "ledger")
     known = sa.text("provider_id IS NOT NULL")
     op.create_index("ledger_provider", "ledger", ["provider_id"], sqlite_where=known, postgresql_where=known)
+    # in the order in which a fan-out writes: rows go to the end of the index instead of all over it
+    op.drop_index("ledger_due", "ledger")
+    due = sa.text("state = 'planned'")
+    columns = ["mode", "channel", "priority", "notice_time_s", "recipient", "id"]
+    op.create_index("ledger_due", "ledger", columns, sqlite_where=due, postgresql_where=due)
     op.create_table(
         "suppressions",
         sa.Column("channel", sa.String(), nullable=False),

@@ -1,0 +1,324 @@
+"""Who gets a notice on a channel, and who does not and why: as SQL that both databases understand.
+
+A row of the audience names the recipient, the places of theirs that the notice is about, the lowest level they asked
+for, and a reason that is empty for those who get the message. The tests stand in a fixed order; the first that
+speaks gives the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, get_args
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    String,
+    Table,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.orm import aliased
+
+from notifiers.database import facilities, ledger, notices, subscriber_places, subscribers, suppressions
+from notifiers.deliveries import ChannelName
+from notifiers.ledger import WARNING_KINDS, Mode
+from notifiers.waiting import own_wait_in_sql
+from rules.notices import ActualNotice, Notice
+from streams.clock import HOUR_S
+
+CAPPED_KINDS = ("advisory", "bulletin")
+"""Kinds that may be too many. A request is an agreement with a plant; the end is told once by its nature."""
+
+NOT_GOT = ("suppressed", "failed", "expired")
+"""States of a row whose recipient certainly has not got the message."""
+
+
+class Suppressed(StrEnum):
+    """Why a recipient of the audience gets no message. Every such row stands in the ledger."""
+
+    NO_CONTACT = "no-contact"  # wants the channel, has no usable number or address for it
+    OPTED_OUT = "opted-out"  # has withdrawn consent to the channel, here or at the provider
+    INVALID_CONTACT = "invalid-contact"  # the provider says that nobody can be reached there
+    BELOW_THRESHOLD = "below-threshold"  # asked to hear of higher levels only
+    NOT_TOLD = "not-told"  # was never warned in this episode, so needs no all-clear
+    ALREADY_TOLD = "already-told"  # the last message said the same of these places, less than a day ago
+    FREQUENCY_CAP = "frequency-cap"  # has got as many messages of this episode as anybody may
+    SAME_CONTACT = "same-contact"  # the same number or address gets this notice for another recipient
+
+
+@dataclass(frozen=True)
+class Caps:
+    """How many messages one person may get.
+
+    Attributes:
+        per_episode: advisories and bulletins of one episode on one channel. Twenty: a fortnight of daily reminders and
+            a few changes of level; who has got so many reads no more of them. A higher level than any told is above it.
+        reminder_after_h: hours for which a message that would say the same as the last one is not sent. A day, as
+            services that people have stayed with for years do it.
+    """
+
+    per_episode: int = 20
+    reminder_after_h: int = 24
+
+
+DEFAULT_CAPS = Caps()
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A range of recipient ids: after the first, up to and with the last; ``None``: to the end."""
+
+    after: str
+    upto: str | None
+
+    def of(self, key: ColumnElement[str]) -> ColumnElement[bool]:
+        above = key > self.after
+        return above if self.upto is None else and_(above, key <= self.upto)
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the tests need to be asked at all; found out once per notice, because each costs a look per recipient.
+
+    Attributes:
+        earlier: the episode has other notices of this kind.
+        shared: some contacts of the channel belong to several recipients.
+        refused: some contacts of the channel are refused by a provider.
+    """
+
+    earlier: bool = True
+    shared: bool = True
+    refused: bool = True
+
+
+def registry_of(notice: Notice) -> tuple[Table, ColumnElement[str]]:
+    """The table recipients come from, and its key."""
+    if notice.audience.recipients == "residents":
+        return subscribers, subscribers.c.subscriber_id
+    return facilities, facilities.c.facility_id
+
+
+def mode_of(notice: Notice) -> Mode:
+    """The mode a notice, its rows, its messages and their channels all have in common."""
+    return "actual" if isinstance(notice, ActualNotice) else "exercise"
+
+
+def channels_of(notice: Notice) -> list[ChannelName]:
+    """The channels that its recipients can have a contact for."""
+    table, _ = registry_of(notice)
+    every: tuple[ChannelName, ...] = get_args(ChannelName)
+    return [channel for channel in every if f"{channel}_hash" in table.c]
+
+
+def boundary(notice: Notice, after: str, size: int) -> Select[Any]:
+    """The id that ends a slice of ``size`` recipients behind ``after``; no row when that many are not left."""
+    _, key = registry_of(notice)
+    return select(key).where(key > after).order_by(key).offset(size - 1).limit(1)
+
+
+def audience(
+    notice: Notice, channel: ChannelName, part: Slice, caps: Caps = DEFAULT_CAPS, known: Circumstances | None = None
+) -> Select[Any]:
+    """Everybody in a slice: recipient, language, places, threshold, end of their own quiet hours, and reason."""
+    known = known or Circumstances()
+    table, key = registry_of(notice)
+    covered = _covered(notice, channel, part)
+    reason = _reason(notice, channel, table, covered, caps, known)
+    everybody = select(
+        key.label("recipient"),
+        table.c.language,
+        covered.c.places,
+        (table.c.level if "level" in table.c else literal(0)).label("threshold"),
+        _own_wait(notice, table).label("own_until_s"),
+        reason.label("reason"),
+    ).join(covered, covered.c.recipient == key)
+    return everybody.where(part.of(key), *_takes_part(table, channel)).order_by(key)
+
+
+def shared_contacts(notice: Notice, channel: ChannelName) -> Select[Any]:
+    """A row if any contact of the channel belongs to several recipients."""
+    table, _ = registry_of(notice)
+    contact = table.c[f"{channel}_hash"]
+    return select(contact).where(contact.is_not(None)).group_by(contact).having(func.count() > 1).limit(1)
+
+
+def refused_contacts(channel: ChannelName) -> Select[Any]:
+    """A row if any contact of the channel is refused by a provider."""
+    return select(suppressions.c.contact_hash).where(suppressions.c.channel == channel).limit(1)
+
+
+def earlier_notices(notice: Notice) -> Select[Any]:
+    """A row if the episode has had a notice of this kind before."""
+    found = select(notices.c.id).where(notices.c.episode == notice.episode, notices.c.kind == notice.kind)
+    return found.where(notices.c.mode == mode_of(notice), notices.c.id != notice.id).limit(1)
+
+
+def _takes_part(table: FromClause, channel: ChannelName) -> list[ColumnElement[bool]]:
+    wants = (" " + table.c.channels + " ").contains(f" {channel} ", autoescape=True)
+    return [wants, table.c.state == "active"] if "state" in table.c else [wants]
+
+
+def _own_wait(notice: Notice, table: Table) -> ColumnElement[int]:
+    if "quiet_from" not in table.c:
+        return literal(0)
+    return own_wait_in_sql(notice, notice.time, table.c.quiet_from, table.c.quiet_to)
+
+
+def _covered(notice: Notice, channel: ChannelName, part: Slice | None) -> FromClause:
+    """Recipient and places: those of theirs that lie in the notice's provinces."""
+    if notice.audience.corrects is not None:
+        wrong = select(ledger.c.recipient, ledger.c.places)
+        wrong = wrong.where(ledger.c.notice == notice.audience.corrects, ledger.c.channel == channel)
+        if part is not None:
+            wrong = wrong.where(part.of(ledger.c.recipient))
+        return wrong.where(ledger.c.state.not_in(NOT_GOT)).subquery("covered")
+    if notice.audience.recipients == "facilities":
+        plants = select(facilities.c.facility_id.label("recipient"), facilities.c.province.label("places"))
+        return plants.where(facilities.c.province.in_(notice.audience.provinces)).subquery("covered")
+    touched = subscriber_places
+    inside = select(touched).where(touched.c.province.in_(notice.audience.provinces))
+    if part is not None:
+        inside = inside.where(part.of(touched.c.subscriber_id))
+    # in the order of the primary key, so that the text is the same whenever it is made
+    ordered = inside.order_by(touched.c.subscriber_id, touched.c.place, touched.c.province).subquery("touched")
+    place = cast(ordered.c.place, String) + ":" + ordered.c.province
+    together = select(ordered.c.subscriber_id.label("recipient"), func.aggregate_strings(place, ",").label("places"))
+    return together.group_by(ordered.c.subscriber_id).subquery("covered")
+
+
+def _reason(
+    notice: Notice, channel: ChannelName, table: FromClause, covered: FromClause, caps: Caps, known: Circumstances
+) -> ColumnElement[str]:
+    recipient, contact = covered.c.recipient, table.c[f"{channel}_hash"]
+    own = _own_tests(notice, channel, table, recipient, known)
+    if known.earlier and notice.audience.recipients == "residents" and notice.kind in CAPPED_KINDS:
+        own.append((_already_told(notice, channel, recipient, covered.c.places, caps), Suppressed.ALREADY_TOLD))
+        own.append((_capped(notice, channel, recipient, caps), Suppressed.FREQUENCY_CAP))
+    if known.shared:
+        own.append((_told_to_another(notice, channel, recipient, contact, known), Suppressed.SAME_CONTACT))
+    return case(*((test, literal(why.value)) for test, why in own), else_=literal(""))
+
+
+def _own_tests(
+    notice: Notice, channel: ChannelName, table: FromClause, recipient: ColumnElement[str], known: Circumstances
+) -> list[tuple[ColumnElement[bool], Suppressed]]:
+    """The tests that ask only about the recipient, not about other messages of the episode."""
+    contact = table.c[f"{channel}_hash"]
+    tests: list[tuple[ColumnElement[bool], Suppressed]] = [(contact.is_(None), Suppressed.NO_CONTACT)]
+    if "stopped_channels" in table.c:
+        stopped = (" " + table.c.stopped_channels + " ").contains(f" {channel} ", autoescape=True)
+        tests.append((stopped, Suppressed.OPTED_OUT))
+    if known.refused:
+        for why in (Suppressed.OPTED_OUT, Suppressed.INVALID_CONTACT):
+            refused = exists().where(
+                suppressions.c.channel == channel,
+                suppressions.c.contact_hash == contact,
+                suppressions.c.reason == why.value,
+            )
+            tests.append((refused, why))
+    if "level" in table.c and notice.kind in WARNING_KINDS and notice.audience.corrects is None:
+        tests.append((table.c.level > notice.level, Suppressed.BELOW_THRESHOLD))
+    if notice.audience.told_in is not None:
+        tests.append((~_told(notice, channel, recipient), Suppressed.NOT_TOLD))
+    return tests
+
+
+def _told(notice: Notice, channel: ChannelName, recipient: ColumnElement[str]) -> ColumnElement[bool]:
+    earlier = aliased(ledger, name="earlier")
+    return exists().where(
+        earlier.c.recipient == recipient,
+        earlier.c.channel == channel,
+        earlier.c.episode == notice.audience.told_in,
+        earlier.c.registry == notice.audience.recipients,
+        earlier.c.mode == mode_of(notice),
+        earlier.c.kind.in_(WARNING_KINDS),
+        earlier.c.state != "suppressed",
+    )
+
+
+def _before(notice: Notice, channel: ChannelName, recipient: ColumnElement[str], name: str) -> tuple[Any, Any, Any]:
+    """Aliases of the ledger and its notices, and the test for an earlier message like this one to the recipient."""
+    row, said = aliased(ledger, name=name), aliased(notices, name=f"{name}_notice")
+    test = and_(
+        row.c.recipient == recipient,
+        row.c.channel == channel,
+        row.c.episode == notice.episode,
+        row.c.registry == notice.audience.recipients,
+        row.c.mode == mode_of(notice),
+        row.c.kind == notice.kind,
+        row.c.notice != notice.id,
+        row.c.notice_time_s <= int(notice.time.timestamp()),
+        row.c.state.not_in(NOT_GOT),
+        said.c.id == row.c.notice,
+    )
+    return row, said, test
+
+
+def _already_told(
+    notice: Notice, channel: ChannelName, recipient: ColumnElement[str], places: ColumnElement[str], caps: Caps
+) -> ColumnElement[bool]:
+    """The same transition said by another rule, or the same level as in the last message, of the same places."""
+    row, said, earlier = _before(notice, channel, recipient, "earlier")
+    since_s = int(notice.time.timestamp()) - caps.reminder_after_h * HOUR_S
+    later_row, later_said, later = _before(notice, channel, recipient, "later")
+    changed = exists().where(later, later_row.c.notice_time_s > row.c.notice_time_s, later_said.c.level != notice.level)
+    again = and_(
+        row.c.state != "held",  # what waits has told nobody anything, and gives way to what is newer
+        row.c.notice_time_s > since_s,
+        said.c.level == notice.level,
+        ("," + row.c.places + ",").contains("," + places + ","),
+        ~changed,
+    )
+    return exists().where(earlier, or_(said.c.transition == notice.transition, again))
+
+
+def _capped(notice: Notice, channel: ChannelName, recipient: ColumnElement[str], caps: Caps) -> ColumnElement[bool]:
+    _, said, earlier = _before(notice, channel, recipient, "said")
+    number = select(func.count()).where(earlier).scalar_subquery()
+    highest = select(func.max(said.c.level)).where(earlier).scalar_subquery()
+    return and_(number >= caps.per_episode, highest >= notice.level)
+
+
+def _told_to_another(
+    notice: Notice,
+    channel: ChannelName,
+    recipient: ColumnElement[str],
+    contact: ColumnElement[str],
+    known: Circumstances,
+) -> ColumnElement[bool]:
+    """Whether somebody with a lower id and the same contact gets the message, by their own choices."""
+    table, _ = registry_of(notice)
+    other: Any = aliased(table, name="other")
+    other_key = other.c.subscriber_id if table is subscribers else other.c.facility_id
+    speaks_against = or_(*(test for test, _ in _own_tests(notice, channel, other, other_key, known)))
+    return exists().where(
+        other.c[f"{channel}_hash"] == contact,
+        other_key < recipient,
+        *_takes_part(other, channel),
+        _is_covered(notice, channel, other, other_key),
+        ~speaks_against,
+    )
+
+
+def _is_covered(notice: Notice, channel: ChannelName, other: Any, key: ColumnElement[str]) -> ColumnElement[bool]:
+    if notice.audience.corrects is not None:
+        wrong = aliased(ledger, name="wrong")
+        return exists().where(
+            wrong.c.notice == notice.audience.corrects,
+            wrong.c.channel == channel,
+            wrong.c.recipient == key,
+            wrong.c.state.not_in(NOT_GOT),
+        )
+    if notice.audience.recipients == "facilities":
+        return other.c.province.in_(notice.audience.provinces)  # type: ignore[no-any-return]
+    place = aliased(subscriber_places, name="place")
+    return exists().where(place.c.subscriber_id == key, place.c.province.in_(notice.audience.provinces))

@@ -1,0 +1,292 @@
+"""Who gets a notice: places, quiet hours, consent, caps, merging, superseding, corrections. On both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, Row, insert, literal, select, update
+
+from notifiers.audience import Caps
+from notifiers.database import ledger, notices, reading, subscriber_places, subscribers, suppressions
+from notifiers.delivery_ids import delivery_ids
+from notifiers.failpoints import arm
+from notifiers.planner import Progress, fan_out, plan
+from notifiers.suppressions import remember
+from rules.notices import Audience, Notice, delivery_id
+from tests.notifiers.samples import NOON, fill, notice
+
+EVENING_MINUTE = 18 * 60  # NOON is 18:00 in Hà Nội
+
+
+def person(engine: Engine, name: str, *places: tuple[int, str], **choices: Any) -> None:
+    """A resident with an SMS number of their own; places are (number, province)."""
+    values = {"language": "vi", "province": places[0][1], "level": 1, "channels": "sms", "sms_hash": f"hash of {name}"}
+    with engine.begin() as connection:
+        connection.execute(insert(subscribers).values(subscriber_id=name, **(values | choices)))
+        for place, province in places:
+            connection.execute(
+                insert(subscriber_places).values(subscriber_id=name, place=place, province=province, kind="province")
+            )
+
+
+def rows(engine: Engine, one: Notice | None = None) -> dict[str, Row[Any]]:
+    """Rows of a notice by recipient."""
+    query = select(ledger)
+    if one is not None:
+        query = query.where(ledger.c.notice == one.id)
+    with reading(engine) as connection:
+        return {row.recipient: row for row in connection.execute(query)}
+
+
+def planned(engine: Engine, *wanted: Notice, caps: Caps | None = None) -> None:
+    for one in wanted:
+        with engine.begin() as connection:
+            plan(connection, one, caps=caps or Caps())
+
+
+def ruled(one: Notice, rule: str, **changes: Any) -> Notice:
+    """The same notice by another rule, as the engine makes several at one transition."""
+    return notice(rule=rule, id=f"{one.id[:-6]}{len(rule):06}", **changes)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(recipient=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40))
+def test_both_databases_make_the_ids_that_python_makes(engine: Engine, recipient: str) -> None:
+    with reading(engine) as connection:
+        made = connection.execute(select(delivery_ids("n-1", literal(recipient), "sms"))).scalar_one()
+    assert made == delivery_id("n-1", recipient, "sms")
+
+
+def test_two_places_are_one_message_and_the_row_says_which(engine: Engine) -> None:
+    person(engine, "both", (0, "01"), (1, "24"), level=2)
+    person(engine, "one", (0, "31"), (1, "24"))
+    person(engine, "none", (0, "31"))
+    planned(engine, notice(provinces=["01", "24"], level=2))
+    found = rows(engine)
+    assert {name: (row.places, row.threshold, row.rules) for name, row in found.items()} == {
+        "both": ("0:01,1:24", 2, "rule-advisory"),
+        "one": ("1:24", 1, "rule-advisory"),
+    }
+
+
+def test_only_those_who_take_part_are_addressed_and_a_stopped_channel_says_so(engine: Engine) -> None:
+    person(engine, "active", (0, "01"))
+    person(engine, "pending", (0, "01"), state="pending")
+    person(engine, "stopped", (0, "01"), state="stopped")
+    person(engine, "mail-only", (0, "01"), channels="sms email", stopped_channels="sms", email_hash="m")
+    planned(engine, notice())
+    with reading(engine) as connection:
+        found = {(r.recipient, r.channel, r.state, r.reason) for r in connection.execute(select(ledger))}
+    assert found == {
+        ("active", "sms", "planned", "planned"),
+        ("mail-only", "sms", "suppressed", "opted-out"),
+        ("mail-only", "email", "planned", "planned"),
+    }
+
+
+@pytest.mark.parametrize(("code", "why"), [("21614", "invalid-contact"), ("21610", "opted-out"), ("30007", "")])
+def test_a_contact_that_the_provider_refused_for_good_is_not_written_to_again(
+    engine: Engine, code: str, why: str
+) -> None:
+    person(engine, "a", (0, "01"))
+    first = notice()
+    planned(engine, first)
+    with engine.begin() as connection:
+        remember(connection, delivery_id(first.id, "a", "sms"), code, 5.0)
+    planned(engine, later := notice(transition=2, level=3, hours=1))
+    assert rows(engine, later)["a"].reason == (why or "planned")
+    with engine.begin() as connection:  # a new number is a new chance
+        connection.execute(update(subscribers).values(sms_hash="another"))
+        assert len(connection.execute(select(suppressions)).all()) == bool(why)
+    planned(engine, last := notice(transition=3, level=4, hours=2))
+    assert rows(engine, last)["a"].reason == "planned"
+
+
+@pytest.mark.parametrize(
+    ("quiet", "state", "waits_min"),
+    [
+        ((None, None), "planned", 0),
+        ((EVENING_MINUTE - 60, EVENING_MINUTE + 60), "held", 60),
+        ((EVENING_MINUTE, EVENING_MINUTE), "planned", 0),  # an empty span
+        ((22 * 60, 6 * 60), "planned", 0),
+        ((17 * 60, 5 * 60), "held", 11 * 60),  # over midnight, the evening part
+        ((20 * 60, 18 * 60 + 30), "held", 30),  # over midnight, the part before the end
+        ((EVENING_MINUTE - 60, EVENING_MINUTE), "planned", 0),  # its end is outside
+        ((17 * 60, 7 * 60), "suppressed", 0),  # the message is of use for twelve hours only
+    ],
+)
+def test_own_quiet_hours(engine: Engine, quiet: tuple[int | None, int | None], state: str, waits_min: int) -> None:
+    person(engine, "a", (0, "01"), quiet_from=quiet[0], quiet_to=quiet[1])
+    planned(engine, notice())
+    row = rows(engine)["a"]
+    assert row.state == state
+    assert row.hold_until_s == (int(NOON.timestamp()) + waits_min * 60 if waits_min else 0)
+    assert row.reason == {"planned": "planned", "held": "quiet-hours", "suppressed": "only-in-quiet-hours"}[state]
+
+
+def test_own_quiet_hours_follow_those_of_the_pack_and_yield_to_emergencies(engine: Engine) -> None:
+    person(engine, "late-riser", (0, "01"), quiet_from=23 * 60, quiet_to=9 * 60)
+    person(engine, "anybody", (0, "01"))
+    night = notice(quiet_hours="17:00-06:00", valid_until=NOON.replace(day=19))
+    urgent = notice(transition=2, priority=0, hours=8)
+    planned(engine, night, urgent)
+    six_s = int(NOON.timestamp()) + 12 * 3600
+    assert {name: row.hold_until_s - six_s for name, row in rows(engine, night).items()} == {
+        "late-riser": 3 * 3600,
+        "anybody": 0,
+    }
+    assert {row.state for row in rows(engine, urgent).values()} == {"planned"}
+
+
+def test_two_rules_of_a_transition_are_one_message_about_both_places(engine: Engine) -> None:
+    person(engine, "both", (0, "01"), (1, "24"))
+    person(engine, "second", (0, "24"))
+    first = notice(provinces=["01"])
+    other = ruled(first, "rule-neighbours", provinces=["24"], level=1)
+    planned(engine, first, other)
+    merged = rows(engine, first)["both"]
+    assert (merged.state, merged.places, merged.rules) == ("planned", "0:01,1:24", "rule-advisory,rule-neighbours")
+    found = {name: (row.state, row.reason, row.places) for name, row in rows(engine, other).items()}
+    assert found == {"both": ("suppressed", "already-told", "1:24"), "second": ("planned", "planned", "0:24")}
+
+
+def test_the_same_again_is_said_once_a_day_and_a_change_at_once(engine: Engine) -> None:
+    person(engine, "a", (0, "01"), (1, "24"))
+    story = [
+        (0, 2, ["01"], "planned"),
+        (6, 2, ["01"], "already-told"),
+        (7, 2, ["24"], "planned"),  # another place of theirs: news
+        (8, 3, ["01"], "planned"),  # higher
+        (9, 2, ["01"], "planned"),  # lower again
+        (32, 2, ["01"], "already-told"),  # twenty-three hours after the last
+        (34, 2, ["01"], "planned"),  # the reminder of the day
+    ]
+    for number, (hours, level, provinces, reason) in enumerate(story, start=1):
+        one = notice(transition=number, level=level, provinces=provinces, hours=hours)
+        planned(engine, one)
+        assert rows(engine, one)["a"].reason == reason, (hours, level, provinces)
+
+
+def test_who_got_nothing_has_not_been_told(engine: Engine) -> None:
+    person(engine, "a", (0, "01"))
+    planned(engine, notice())
+    with engine.begin() as connection:
+        connection.execute(update(ledger).values(state="failed"))
+    planned(engine, later := notice(transition=2, hours=1))
+    assert rows(engine, later)["a"].state == "planned"
+
+
+def test_nobody_gets_more_of_an_episode_than_the_cap_but_a_higher_level_and_the_end(engine: Engine) -> None:
+    person(engine, "a", (0, "01"))
+    caps = Caps(per_episode=2)
+    levels, ends = [2, 1, 2, 3], []
+    for number, level in enumerate(levels, start=1):
+        one = notice(transition=number, level=level, hours=number)
+        planned(engine, one, caps=caps)
+        ends.append(rows(engine, one)["a"].reason)
+    assert ends == ["planned", "planned", "frequency-cap", "planned"]
+    end = notice("all-clear", level=0, transition=9, hours=9, told_in=notice().episode)
+    planned(engine, end, caps=caps)
+    assert rows(engine, end)["a"].state == "planned"
+
+
+def test_plants_have_no_cap(engine: Engine, tmp_path: Path) -> None:
+    fill(engine, tmp_path, 0, 1)
+    requests = [notice("request", recipients="facilities", transition=n, hours=n) for n in range(1, 4)]
+    planned(engine, *requests, caps=Caps(per_episode=1))
+    with reading(engine) as connection:
+        assert set(connection.execute(select(ledger.c.state)).scalars()) == {"planned"}
+
+
+def test_a_correction_goes_to_exactly_those_who_may_have_got_the_wrong_one(engine: Engine) -> None:
+    names = ("sent", "delivered", "unknown", "failed", "planned", "moved")
+    for name in names:
+        person(engine, name, (0, "01"))
+    person(engine, "never", (0, "01"), level=9)
+    wrong = notice()
+    planned(engine, wrong)
+    with engine.begin() as connection:
+        for name in names[:4]:
+            connection.execute(update(ledger).where(ledger.c.recipient == name).values(state=name))
+        connection.execute(update(ledger).where(ledger.c.recipient == "moved").values(state="delivered"))
+        connection.execute(
+            update(subscriber_places).where(subscriber_places.c.subscriber_id == "moved").values(province="31")
+        )
+    audience = Audience(recipients="residents", provinces=["01"], corrects=wrong.id)
+    right = notice("bulletin", transition=2, hours=1, audience=audience, id="00000000-0000-4000-8000-000000000001")
+    planned(engine, right)
+    assert {name for name, row in rows(engine, right).items() if row.state == "planned"} == {
+        "sent",
+        "delivered",
+        "unknown",
+        "moved",
+    }
+    withdrawn = rows(engine, wrong)["planned"]
+    assert (withdrawn.state, withdrawn.reason) == ("suppressed", "superseded")
+
+
+def test_a_newer_notice_replaces_an_unsent_older_one(engine: Engine) -> None:
+    for name in ("waits", "has-it", "wants-more"):
+        person(engine, name, (0, "01"), level=3 if name == "wants-more" else 1)
+    old, new = notice(level=3), notice(level=2, transition=2, hours=2)
+    fan_out(engine, old, supersede=True)
+    with engine.begin() as connection:
+        connection.execute(update(ledger).where(ledger.c.recipient == "has-it").values(state="sent"))
+    fan_out(engine, new, supersede=True)
+    assert {name: (row.state, row.reason) for name, row in rows(engine, old).items()} == {
+        "waits": ("suppressed", "superseded"),
+        "has-it": ("sent", "planned"),
+        "wants-more": ("planned", "planned"),  # the newer one is below their threshold: it replaces nothing
+    }
+
+
+class CrashError(Exception):
+    """Stands for the death of the process."""
+
+
+@pytest.mark.parametrize("point", ["after-notice", "before-slice-commit", "after-slice", "after-fan-out"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_fan_out_that_died_goes_on_where_it_was(engine: Engine, point: str, nth: int) -> None:
+    for index in range(50):
+        person(engine, f"p{index:02}", (0, "01"))
+    one, place = notice(), Progress("dispatch", "notices", 0, 9)
+    passed = 0
+
+    def die(reached: str) -> None:
+        nonlocal passed
+        passed += reached == point
+        if reached == point and passed == nth:
+            raise CrashError
+
+    arm(die)
+    try:
+        for _ in range(3):
+            try:
+                fan_out(engine, one, progress=place, chunk=13)
+            except CrashError:
+                with engine.begin() as connection:  # whom it had not come to yet can come or go meanwhile
+                    connection.execute(update(subscribers).where(subscribers.c.subscriber_id == "p49").values(level=1))
+    finally:
+        arm(None)
+    found = rows(engine)
+    assert sorted(found) == [f"p{index:02}" for index in range(50)]
+    with reading(engine) as connection:
+        assert len(connection.execute(select(ledger.c.id)).all()) == 50
+        assert connection.execute(select(notices.c.complete)).scalar_one() == 1
+
+
+def test_the_same_contact_is_written_to_once_across_slices(engine: Engine) -> None:
+    person(engine, "a", (0, "01"), sms_hash="shared", level=9)
+    person(engine, "b", (0, "01"), sms_hash="shared")
+    person(engine, "c", (0, "31"), sms_hash="shared")
+    person(engine, "d", (0, "01"), sms_hash="shared")
+    fan_out(engine, notice(level=2), chunk=1)
+    assert {name: row.reason for name, row in rows(engine).items()} == {
+        "a": "below-threshold",
+        "b": "planned",
+        "d": "same-contact",
+    }
