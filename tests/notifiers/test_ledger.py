@@ -117,7 +117,7 @@ def test_an_all_clear_after_a_warning_that_failed_finds_nobody_told(engine: Engi
     prepared(engine, tmp_path, subscribers=1)
     row = begun(engine)
     with engine.begin() as connection:
-        settle(connection, row, "failed", "21211", 1002.0)
+        settle(connection, row, "failed", "30007", 1002.0)
         plan(connection, notice("all-clear", level=0, transition=2, hours=9, told_in=EPISODE))
     (all_clear,) = take(engine)
     with reading(engine) as connection:
