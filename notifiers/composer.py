@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
+from notifiers import confirmations
 from notifiers.contacts import Vault
 from notifiers.database import attempts, facilities, reading, subscribers
+from notifiers.database import confirmations as asked_for
 from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee
 from notifiers.ledger import Claimed
@@ -18,11 +20,14 @@ from notifiers.messages import ActualMessage, Content, ExerciseMessage, Message
 from notifiers.payloads import payload
 from notifiers.planner import load_notice
 from notifiers.renderer import Renderer
+from notifiers.service_words import code_letter, code_sms
 from notifiers.speech import spoken
+from notifiers.withdrawal import OPTED_OUT
 from rules.notices import ActualNotice, Notice
 
 _CONTACTS = {"sms": "sms", "voice": "sms", "email": "email", "webhook": "webhook"}
 """In which column of a registry the contact of a channel is: a call goes to the number of the SMS."""
+_SERVICE_NAME = "Airshed"
 _NOTICES_KEPT = 64  # an episode of a week has a few dozen; each is some kilobytes
 
 
@@ -54,7 +59,10 @@ class Composer:
         self, row: Claimed, person: dict[str, Any] | None, now_s: float, tries: list[tuple[float, str]]
     ) -> Message:
         if person is None or person["sealed"] is None:
-            raise UnsendableError("no-contact", f"{row.recipient} has no {row.channel} contact any more")
+            reason = OPTED_OUT if person is not None and row.channel in person["stopped"] else "no-contact"
+            raise UnsendableError(reason, f"{row.recipient} has no {row.channel} contact any more")
+        if row.registry == confirmations.REGISTRY:
+            return self._code(row, person, now_s, tries)
         notice = self._notice(row.notice)
         addressee = Addressee(
             contact=self._vault.open(person["sealed"]), province=person["province"], facility=person["name"]
@@ -70,6 +78,25 @@ class Composer:
             sender_name=_sender(notice, row.language),
             contact=addressee.contact,
             content=self._content(row, notice, addressee, link),
+            unsubscribe=self._links.unsubscribe(row.recipient, row.channel) if row.registry == "residents" else "",
+            useful_s=row.valid_until_s - now_s,
+            first_tried_s=min((started_s for started_s, _ in tries), default=0.0),
+            tried=frozenset(content for _, content in tries),
+        )
+
+    def _code(self, row: Claimed, person: dict[str, Any], now_s: float, tries: list[tuple[float, str]]) -> Message:
+        """The message with a code; there is no notice behind it."""
+        exercise = row.mode == "exercise"
+        words = code_sms if row.channel == "sms" else code_letter
+        code = confirmations.code_of(self._vault, row.recipient)
+        return (ExerciseMessage if exercise else ActualMessage)(
+            delivery=row.id,
+            kind=row.kind,
+            episode=row.episode,
+            language=row.language,
+            sender_name=_SERVICE_NAME,
+            contact=self._vault.open(person["sealed"]),
+            content=words(code, person["purpose"], row.language, exercise=exercise),
             useful_s=row.valid_until_s - now_s,
             first_tried_s=min((started_s for started_s, _ in tries), default=0.0),
             tried=frozenset(content for _, content in tries),
@@ -107,11 +134,24 @@ def _addressees(connection: Connection, rows: list[Claimed]) -> dict[str, dict[s
                     "sealed": found.get(column),
                     "province": found["province"],
                     "name": found.get("name", ""),
+                    "stopped": found.get("stopped_channels", "").split(),
                 }
+    people |= _unproven(connection, [row.recipient for row in rows if row.registry == confirmations.REGISTRY])
     return {
         row.id: people[row.registry, row.recipient, row.channel]
         for row in rows
         if (row.registry, row.recipient, row.channel) in people
+    }
+
+
+def _unproven(connection: Connection, ids: list[str]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The contacts that codes go to."""
+    if not ids:
+        return {}
+    found = connection.execute(select(asked_for).where(asked_for.c.id.in_(ids)))
+    return {
+        (confirmations.REGISTRY, row.id, row.channel): {"sealed": row.contact, "purpose": row.purpose, "stopped": []}
+        for row in found
     }
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import unicodedata
+from collections.abc import Sequence
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 
@@ -19,6 +21,8 @@ from phonenumbers import NumberParseException, PhoneNumberType
 from streams.errors import ConfigurationError, InputError, Problem
 
 _LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3: a path has 256 octets including its angle brackets
+_CODE_DIGITS = 6
+_LONGEST_NUMBER = 64  # characters as people write them; E.164 has at most 15 digits
 _NO_SMS = {
     PhoneNumberType.FIXED_LINE: "a landline",
     PhoneNumberType.TOLL_FREE: "a toll-free number",
@@ -94,13 +98,20 @@ class Vault:
         """Keyed hash of a normalised contact: equal contacts have equal fingerprints, and nothing leads back."""
         return hmac.new(self._hash_key, contact.encode(), hashlib.sha256).hexdigest()
 
+    def code(self, identity: str) -> str:
+        """Six digits that follow from an identity and the key, and from nothing else: to prove a contact."""
+        digest = hmac.new(self._hash_key, b"code:" + identity.encode(), hashlib.sha256).digest()
+        return f"{int.from_bytes(digest[:8]) % 10**_CODE_DIGITS:0{_CODE_DIGITS}}"
 
-def normal_number(text: str, default_region: str = "VN") -> str:
-    """A phone number in E.164 form.
+
+def normal_number(text: str, default_region: str = "VN", countries: Sequence[str] = ()) -> str:
+    """A phone number in E.164 form. Invisible characters, which programmes put around copied numbers, are dropped.
 
     Raises:
-        InputError: not a number that can receive SMS; the message shows it masked.
+        InputError: not a number that can receive SMS, or not of one of ``countries`` (regions such as ``VN``; empty
+            for any); the message shows it masked.
     """
+    text = "".join(character for character in text[:_LONGEST_NUMBER] if unicodedata.category(character) != "Cf")
     shown = mask(text)
     try:
         number = phonenumbers.parse(text, default_region)
@@ -113,6 +124,12 @@ def normal_number(text: str, default_region: str = "VN") -> str:
             f"{shown} is not a number in use in the country with code +{number.country_code}",
             field="phone",
             remedy="check the digits; numbers without + are read as of region " + default_region,
+        )
+    if countries and phonenumbers.region_code_for_number(number) not in countries:
+        raise InputError(
+            f"{shown} is a number of country +{number.country_code}, which is not served",
+            field="phone",
+            remedy="give a number of: " + ", ".join(countries),
         )
     unsuitable = _NO_SMS.get(phonenumbers.number_type(number))
     if unsuitable:

@@ -91,10 +91,12 @@ consents = Table(
 )
 
 confirmations = Table(
-    "confirmations",  # contacts given on the page, until a code sent to them has come back
+    "confirmations",  # contacts given on a page, until the code that was sent to them has come back
     metadata,
     Column("id", String, primary_key=True),
-    Column("subscriber_id", String, nullable=False, index=True),
+    Column("request", String, nullable=False, index=True),  # what the person asked for in one go; its page's token
+    Column("purpose", String, nullable=False),  # sign-up, or manage: stop or erase
+    Column("subscriber_id", String, nullable=False, index=True),  # empty where nobody is known by the contact
     Column("channel", String, nullable=False),
     Column("contact", LargeBinary),
     Column("contact_hash", String, nullable=False, index=True),

@@ -14,6 +14,7 @@ from notifiers.registries import (
     CHANNELS,
     ImportReport,
     ImportRules,
+    Parsed,
     Row,
     contacts,
     degrees,
@@ -24,6 +25,7 @@ from notifiers.registries import (
     province,
     replace,
 )
+from streams.errors import RegistryError
 
 
 def import_facilities(connection: Connection, path: Path, vault: Vault, rules: ImportRules) -> ImportReport:
@@ -35,8 +37,9 @@ def import_facilities(connection: Connection, path: Path, vault: Vault, rules: I
     return import_rows(connection, path, "facility_id", ["facility_id", "name", "province"], parse, _store)
 
 
-def _store(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    replace(connection, facilities, "facility_id", rows)
+def _store(connection: Connection, rows: list[Parsed]) -> list[RegistryError]:
+    replace(connection, facilities, "facility_id", [values for values, _ in rows])
+    return []
 
 
 def _facility(row: Row, place: str, report: ImportReport, *, vault: Vault, rules: ImportRules) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class Claimed:
 
     id: str
     notice: str
+    mode: Mode
     episode: str
     kind: str
     registry: str

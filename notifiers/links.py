@@ -18,7 +18,9 @@ from itsdangerous.signer import HMACAlgorithm
 
 from streams.errors import ConfigurationError, Problem
 
-Purpose = Literal["acknowledge", "status"]
+Purpose = Literal["acknowledge", "status", "request"]
+_UNSUBSCRIBE = "unsubscribe"
+_NOT_OURS = "this link was not made by this installation"
 _SIGNATURE_BYTES = 16  # HMAC-SHA-256-128 as in RFC 4868: 2^128 guesses, half the length
 
 
@@ -48,7 +50,7 @@ class Links:
                 digest_method=hashlib.sha256,
                 algorithm=_ShortHmac(hashlib.sha256),
             )
-            for purpose in ("acknowledge", "status")
+            for purpose in ("acknowledge", "status", "request", _UNSUBSCRIBE)
         }
 
     def acknowledgement(self, delivery: str) -> str:
@@ -67,6 +69,23 @@ class Links:
         """Where a provider sends the digit pressed during the call of this delivery."""
         return f"{self.public_url}/webhooks/voice/digit?d={self.token(delivery, 'acknowledge')}"
 
+    def request(self, request: str) -> str:
+        """The page on which the codes of a request for codes are given back."""
+        return f"{self.public_url}/c/{self.token(request, 'request')}"
+
+    def unsubscribe(self, person: str, channel: str) -> str:
+        """The page on which a subscriber stops a channel. For ever good: mails are kept for years."""
+        signed = self._signers[_UNSUBSCRIBE].sign(base64_encode(f"{channel}:{person}"))
+        return f"{self.public_url}/u/{signed.decode()}"
+
+    def read_unsubscribe(self, token: str) -> tuple[str, str]:
+        """Subscriber id and channel of such a page's token. Raises :class:`BadLinkError`."""
+        try:
+            channel, _, person = base64_decode(self._signers[_UNSUBSCRIBE].unsign(token)).decode().partition(":")
+        except (BadSignature, BadData, ValueError):
+            raise BadLinkError(_NOT_OURS) from None
+        return person, channel
+
     def token(self, delivery: str, purpose: Purpose) -> str:
         return self._signers[purpose].sign(base64_encode(uuid.UUID(delivery).bytes)).decode()
 
@@ -75,4 +94,4 @@ class Links:
         try:
             return str(uuid.UUID(bytes=base64_decode(self._signers[purpose].unsign(token))))
         except (BadSignature, BadData, ValueError):
-            raise BadLinkError("this link was not made by this installation") from None
+            raise BadLinkError(_NOT_OURS) from None

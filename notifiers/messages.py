@@ -69,6 +69,7 @@ class _Message:
 
     Attributes:
         contact: number (E.164) or address in clear; kept out of ``repr`` and therefore out of logs.
+        unsubscribe: page on which the recipient stops such mails, also by one click; empty where there is none.
         useful_s: seconds for which it is still worth delivering.
         first_tried_s: machine time of the first attempt, 0 before it: where a look-up at the provider starts.
         tried: digests of the words of earlier attempts. They may differ from ``content``: a template, a name or the
@@ -82,6 +83,7 @@ class _Message:
     sender_name: str
     contact: str = field(repr=False)
     content: Content = field(repr=False)
+    unsubscribe: str = ""
     useful_s: float = 0.0
     first_tried_s: float = 0.0
     tried: frozenset[str] = frozenset()

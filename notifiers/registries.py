@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import csv
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from sqlalchemy import Connection, Table, func, select
 
 from notifiers.contacts import Vault, normal_address, normal_number
 from notifiers.database import insert
+from notifiers.places import Gazetteer, plain_label
 from streams.airsheds import Airshed
 from streams.errors import InputError, RegistryError
 
 LANGUAGES = ("vi", "en")
 CHANNELS = ("sms", "email")
 _LONGEST_TEXT = 200  # names appear in messages; nothing in the field is longer than that
+_LONGEST_CELL = 2_000  # the longest cell that means something, five places with labels, has some hundreds
+_LONGEST_LINE = 262_144  # characters; twice what the csv module takes for a cell
 _CHUNK = 1_000  # rows per statement: 1 000 x 12 values stay below SQLite's 32 766 bound parameters
 
 
@@ -29,11 +32,13 @@ class ImportRules:
     Attributes:
         airsheds: provinces are looked up here, by code, name or former name.
         default_region: region of phone numbers written without +.
+        countries: regions whose numbers are written to; empty for any.
         languages: languages that have templates; the first is the default.
     """
 
     airsheds: Sequence[Airshed]
     default_region: str = "VN"
+    countries: Sequence[str] = ()
     languages: Sequence[str] = LANGUAGES
 
 
@@ -54,7 +59,10 @@ class ImportReport:
 
 Row = Mapping[str, str]
 Parse = Callable[[Row, str, ImportReport], dict[str, Any]]
-Store = Callable[[Connection, list[dict[str, Any]]], None]
+Parsed = tuple[dict[str, Any], str]
+"""What a row says, and its place in the file."""
+Store = Callable[[Connection, list[Parsed]], list[RegistryError]]
+"""Writes rows, and returns the refusals of those it would not write."""
 
 
 def import_rows(
@@ -66,24 +74,31 @@ def import_rows(
         RegistryError: the file as a whole cannot be read (no such columns, not UTF-8).
     """
     report = ImportReport()
-    chunk: dict[str, dict[str, Any]] = {}
+    chunk: list[Parsed] = []
     seen: dict[str, str] = {}
     for row, place in rows(path, required):
         try:
+            if isinstance(row, RegistryError):
+                raise row
             values = parse(row, place, report)
             _check_new(values[key], seen, key, place)
         except RegistryError as error:
-            report.refused.append(error)
+            error.__context__ = None  # nor the traceback: they would keep the whole row alive, for every refused one
+            report.refused.append(error.with_traceback(None))
             continue
         seen[values[key]] = place
-        chunk[values[key]] = values
-        report.accepted += 1
+        chunk.append((values, place))
         if len(chunk) >= _CHUNK:
-            store(connection, list(chunk.values()))
-            chunk.clear()
+            _keep(report, len(chunk), store(connection, chunk))
+            chunk = []
     if chunk:
-        store(connection, list(chunk.values()))
+        _keep(report, len(chunk), store(connection, chunk))
     return report
+
+
+def _keep(report: ImportReport, number: int, refused: list[RegistryError]) -> None:
+    report.accepted += number - len(refused)
+    report.refused += refused
 
 
 def _check_new(identity: str, seen: Mapping[str, str], key: str, place: str) -> None:
@@ -110,7 +125,9 @@ def contacts(row: Row, place: str, vault: Vault, rules: ImportRules, report: Imp
         if not text:
             continue
         try:
-            contact = normal_number(text, rules.default_region) if channel == "sms" else normal_address(text)
+            contact = (
+                normal_number(text, rules.default_region, rules.countries) if channel == "sms" else normal_address(text)
+            )
         except InputError as error:
             problems.append(RegistryError(error.message, place=place, field=error.field, remedy=error.remedy))
             continue
@@ -139,13 +156,20 @@ def identifier(row: Row, column: str, place: str) -> str:
 
 def province(row: Row, place: str, rules: ImportRules) -> str:
     """The province's code."""
-    text = (row.get("province") or "").strip()
-    for airshed in rules.airsheds:
-        found = airshed.province(text)
-        if found is not None:
-            return found.code
-    known = ", ".join(f"{p.code} {next(iter(p.names.values()))}" for a in rules.airsheds for p in a.provinces)
-    raise RegistryError(f"unknown province {text[:80]!r}", place=place, field="province", remedy=f"use one of: {known}")
+    with at(place):
+        return Gazetteer(rules.airsheds).province(row.get("province") or "").provinces[0]
+
+
+@contextmanager
+def at(place: str, field: str = "") -> Iterator[None]:
+    """Gives what is wrong with a value its place in the file."""
+    try:
+        yield
+    except RegistryError:
+        raise
+    except InputError as error:
+        named = error.field or field
+        raise RegistryError(error.message, place=place, field=named, remedy=error.remedy) from None
 
 
 def language(row: Row, place: str, rules: ImportRules) -> str:
@@ -160,12 +184,8 @@ def language(row: Row, place: str, rules: ImportRules) -> str:
 
 def plain_text(row: Row, column: str, place: str) -> str:
     """A name for people, without control, zero-width and direction-changing characters."""
-    text = " ".join((row.get(column) or "").split())
-    if len(text) > _LONGEST_TEXT:
-        raise RegistryError(
-            f"{len(text)} characters", place=place, field=column, remedy=f"at most {_LONGEST_TEXT} characters"
-        )
-    return unicodedata.normalize("NFC", "".join(c for c in text if unicodedata.category(c)[0] != "C"))
+    with at(place, column):
+        return plain_label(row.get(column) or "", _LONGEST_TEXT)
 
 
 def degrees(row: Row, column: Literal["lat", "lon"], place: str) -> float | None:
@@ -185,30 +205,70 @@ def degrees(row: Row, column: Literal["lat", "lon"], place: str) -> float | None
     return value
 
 
-def rows(path: Path, required: Iterable[str]) -> Iterator[tuple[Row, str]]:
-    """Rows of a CSV file, each with its place.
+def rows(path: Path, required: Iterable[str]) -> Iterator[tuple[Row | RegistryError, str]]:
+    """Rows of a CSV file, each with its place; what cannot be read as a row is the refusal instead.
+
+    Memory stays flat whatever is in the file: a line is read up to ``_LONGEST_LINE``, the rest of it is dropped.
 
     Raises:
         RegistryError: a column is missing, or the file is not UTF-8.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            absent = [column for column in required if column not in (reader.fieldnames or ())]
+            reader = csv.DictReader(_lines(file), strict=False)
+            absent = [column for column in required if column not in (_head(reader, path) or ())]
             if absent:
                 raise RegistryError(
                     f"no column {', '.join(absent)}",
                     place=f"{path}:1",
                     remedy="the first line names the columns, separated by commas",
                 )
-            for row in reader:
-                yield row, f"{path}:{reader.line_num}"
+            yield from _rows(reader, path)
     except UnicodeDecodeError as error:
         raise RegistryError(f"not UTF-8 ({error.reason})", place=str(path), remedy="save the file as UTF-8") from None
+
+
+def _head(reader: csv.DictReader[str], path: Path) -> Sequence[str] | None:
+    try:
+        return reader.fieldnames
     except csv.Error as error:
         raise RegistryError(
-            f"not readable as CSV ({error})", place=str(path), remedy="save the file again as CSV"
+            f"not readable as CSV ({error})", place=f"{path}:1", remedy="save the file again as CSV"
         ) from None
+
+
+def _rows(reader: csv.DictReader[str], path: Path) -> Iterator[tuple[Row | RegistryError, str]]:
+    while True:
+        place = f"{path}:{reader.line_num + 1}"
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:  # above all a cell longer than the module takes; the next line is read as a row
+            remedy = "look for a missing quotation mark, or a cell that is far too long"
+            yield RegistryError(f"not readable as CSV ({error})", place=place, remedy=remedy), place
+            continue
+        place = f"{path}:{reader.line_num}"
+        yield _misshapen(row, place) or row, place
+
+
+def _misshapen(row: dict[Any, Any], place: str) -> RegistryError | None:
+    if row.pop(None, None) is not None:  # where DictReader puts cells beyond the head
+        remedy = "put quotation marks around a cell that has commas"
+        return RegistryError("more cells than columns", place=place, remedy=remedy)
+    for column, value in row.items():
+        if value and len(value) > _LONGEST_CELL:
+            remedy = f"at most {_LONGEST_CELL} characters"
+            return RegistryError(f"{len(value)} characters", place=place, field=column[:80], remedy=remedy)
+    return None
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Lines, of which none is longer than ``_LONGEST_LINE``."""
+    while line := file.readline(_LONGEST_LINE):
+        yield line
+        while line and not line.endswith("\n") and len(line) == _LONGEST_LINE:
+            line = file.readline(_LONGEST_LINE)  # the tail of the same line
 
 
 def replace(connection: Connection, table: Table, key: str, values: list[dict[str, Any]]) -> None:

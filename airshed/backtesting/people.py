@@ -71,6 +71,8 @@ def _counted(
     try:
         for row, place in rows(path, required):
             try:
+                if isinstance(row, RegistryError):
+                    raise row
                 counts[parse(row, place)] += 1
             except RegistryError as error:
                 refused.append(str(error))

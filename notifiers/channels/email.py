@@ -34,7 +34,6 @@ class EmailSettings:
         security: ``none`` (the sandbox), ``starttls`` or ``tls``.
         lookup_url: where the server answers whether it holds a Message-ID (the sandbox does; ordinary servers do
             not, then lost answers are unknowable and the policy of the kind of notice decides).
-        unsubscribe: address or web page for List-Unsubscribe, empty to leave the header out.
         timeout_s: for each step of the conversation.
     """
 
@@ -45,7 +44,6 @@ class EmailSettings:
     password: str = ""
     security: str = "none"
     lookup_url: str = ""
-    unsubscribe: str = ""
     timeout_s: float = 20.0
     lookup_after_s: float = 60.0
     concurrency: int = 4
@@ -197,8 +195,9 @@ class EmailChannel(Generic[M]):
         mail["References"] = mail["In-Reply-To"] = message_id(message.episode, domain)
         mail["Auto-Submitted"] = "auto-generated"
         mail["Content-Language"] = message.language
-        if self._settings.unsubscribe:
-            mail["List-Unsubscribe"] = f"<{self._settings.unsubscribe}>"
+        if message.unsubscribe:
+            mail["List-Unsubscribe"] = f"<{message.unsubscribe}>"
+            mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058: POST to it, nobody is asked again
         mail.set_content(message.content.text, cte="quoted-printable")
         mail.add_alternative(message.content.html, subtype="html", cte="quoted-printable")
         return mail

@@ -150,8 +150,8 @@ async def test_no_number_reaches_a_log(sandbox: Sandbox, caplog: pytest.LogCaptu
 
 
 async def test_a_mail_arrives_whole_and_threads(sandbox: Sandbox) -> None:
-    channel = email_channel(sandbox.addresses, unsubscribe="https://canhbao.vn/thoi-nhan")
-    receipt = await channel.send(mail(), nothing)
+    channel = email_channel(sandbox.addresses)
+    receipt = await channel.send(mail(unsubscribe="https://canhbao.vn/u/x"), nothing)
     (kept,) = sandbox.mailbox.mails
     content = kept.path.read_bytes()
     message = message_from_bytes(content, policy=SMTP)
@@ -160,7 +160,8 @@ async def test_a_mail_arrives_whole_and_threads(sandbox: Sandbox) -> None:
     assert message["Subject"] == "DIỄN TẬP: thử nghiệm"
     assert message["From"] == "Trung tâm Quan trắc <alerts@airshed.example.org>"
     assert message["References"] == message["In-Reply-To"]
-    assert message["List-Unsubscribe"] == "<https://canhbao.vn/thoi-nhan>"
+    assert message["List-Unsubscribe"] == "<https://canhbao.vn/u/x>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     text = kept.message.get_body(("plain",))
     assert text is not None
     assert ".một dòng bắt đầu bằng dấu chấm" in text.get_content()

@@ -72,6 +72,8 @@ def _confirmations() -> None:
     op.create_table(
         "confirmations",
         sa.Column("id", sa.String(), nullable=False),
+        sa.Column("request", sa.String(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
         sa.Column("subscriber_id", sa.String(), nullable=False),
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("contact", sa.LargeBinary(), nullable=True),
@@ -83,7 +85,7 @@ def _confirmations() -> None:
         sa.Column("confirmed_s", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    for column in ("subscriber_id", "contact_hash", "expires_s"):
+    for column in ("request", "subscriber_id", "contact_hash", "expires_s"):
         op.create_index(f"ix_confirmations_{column}", "confirmations", [column])
 
 
