@@ -43,7 +43,7 @@ COMMANDS = {
         "The stages of the Kafka runtime: index, provinces, episodes, rules. Start as many as there are partitions.",
     ),
     "dispatch": Lazy(
-        f"{_RUNTIME}:dispatch",
+        "airshed.commands.dispatch:app",
         "The notifiers of the Kafka runtime: from the topic `notices` to the ledger, and from there to people.",
     ),
     "console": Lazy(f"{_RUNTIME}:console", "Acknowledgement pages and provider webhooks of the Kafka runtime."),
@@ -64,7 +64,9 @@ COMMANDS = {
     "rejected": Lazy(f"{_OPERATIONS}:rejected", "Readings and lines that could not be used."),
     "subscribers": Lazy(f"{_OPERATIONS}:subscribers", "The registry of residents."),
     "facilities": Lazy(f"{_OPERATIONS}:facilities", "The registry of plants."),
-    "notices": Lazy("airshed.commands.notices:app", "Notices that need an officer's yes."),
+    "notices": Lazy(
+        "airshed.commands.notices:app", "Notices that need an officer's yes, or wait behind the storm guard."
+    ),
     "rules": Lazy("airshed.commands.rules:app", "Rule packs."),
     "regions": Lazy("airshed.commands.regions:app", "The provinces of a country: codes, names, borders, former names."),
     "scenarios": Lazy("airshed.commands.scenarios:app", "Simulated weather and faults."),

@@ -6,12 +6,14 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import Meta
 
 from airshed.secret import Secret
 from airshed.source_settings import DEFAULT_KIND, KINDS, SourceSettings, problems_of, resolved
+from notifiers.deliveries import ChannelName
 from streams.errors import ConfigurationError, Problem
 from streams.screening import Limits
 
@@ -91,6 +93,39 @@ class RulesSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     folder: str | None = None
 
 
+class PaceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How fast a channel may go, over all dispatchers; 0 = no limit.
+
+    Attributes:
+        per_second: messages begun per second.
+        segments_per_second: SMS segments per second of one sender (a long code: 1).
+        per_minute: the ceiling; beyond it operators are told and what is not urgent waits for the next minute.
+    """
+
+    per_second: Annotated[float, Meta(ge=0)] = 0.0
+    segments_per_second: Annotated[float, Meta(ge=0)] = 0.0
+    per_minute: Annotated[int, Meta(ge=0)] = 6_000
+
+
+class DispatchSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sending: how fast, what needs a person's look, and what happens when a channel is down.
+
+    Attributes:
+        guard_recipients: most messages of one notice that go out without a person's yes; 0 = no guard.
+        guard_urgent_recipients: the same for urgent notices (priority 0); 0 = they always go, operators are told.
+        fallback_after_s: how long a channel must be down before its urgent messages go another way.
+        fallbacks: by channel, the other way.
+    """
+
+    guard_recipients: Annotated[int, Meta(ge=0)] = 20_000
+    guard_urgent_recipients: Annotated[int, Meta(ge=0)] = 0
+    fallback_after_s: Annotated[float, Meta(gt=0)] = 120.0
+    fallbacks: dict[ChannelName, ChannelName] = msgspec.field(default_factory=lambda: {"sms": "email", "email": "sms"})
+    sms: PaceSection = PaceSection()
+    email: PaceSection = PaceSection()
+    voice: PaceSection = PaceSection(per_minute=60)
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An installation.
 
@@ -120,6 +155,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     kafka: KafkaSection = KafkaSection()
     screening: Limits = Limits()
     rules: RulesSection = RulesSection()
+    dispatch: DispatchSection = DispatchSection()
 
     @property
     def database_url(self) -> str:

@@ -15,6 +15,7 @@ import structlog
 from litestar import Litestar
 
 from airshed.configuration import Configuration
+from airshed.dispatch_settings import dispatch_settings
 from console.app import ConsoleSettings, create_app
 from notifiers.channels.email import EmailChannel, EmailSettings
 from notifiers.channels.sms import SmsChannel, SmsSettings
@@ -125,13 +126,29 @@ def _dispatcher(
             EmailChannel(ExerciseMessage, _sandbox_email(settings, sandbox, quick)),
         ]
         return Dispatcher(
-            engine, exercise, composer, accepts=ExerciseMessage, clock=clock, worker=worker, on_change=on_change
+            engine,
+            exercise,
+            composer,
+            accepts=ExerciseMessage,
+            clock=clock,
+            worker=worker,
+            settings=dispatch_settings(settings),
+            on_change=on_change,
         )
     actual: list[Channel[ActualMessage]] = [
         SmsChannel(ActualMessage, _real_sms(settings), keys.links),
         EmailChannel(ActualMessage, _real_email(settings)),
     ]
-    return Dispatcher(engine, actual, composer, accepts=ActualMessage, clock=clock, worker=worker, on_change=on_change)
+    return Dispatcher(
+        engine,
+        actual,
+        composer,
+        accepts=ActualMessage,
+        clock=clock,
+        worker=worker,
+        settings=dispatch_settings(settings),
+        on_change=on_change,
+    )
 
 
 def _sandbox_sms(settings: Configuration, sandbox: Addresses, lookup_after_s: float) -> SmsSettings:

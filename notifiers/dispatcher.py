@@ -16,9 +16,10 @@ from notifiers import holding, reports, upkeep
 from notifiers.composer import Composer
 from notifiers.database import reading
 from notifiers.deliveries import Delivery
-from notifiers.lane import DispatchSettings, Lane
+from notifiers.lane import Lane
 from notifiers.ledger import Mode
 from notifiers.messages import ActualMessage, Channel, M
+from notifiers.settings import DispatchSettings
 from notifiers.writer import Writer
 from streams.clock import Clock, SystemClock
 from streams.metrics import DELIVERIES, DELIVERIES_PENDING
@@ -76,6 +77,10 @@ class Dispatcher(Generic[M]):
             )
             for channel in channels
         ]
+        by_name = {lane.channel.name: lane for lane in self._lanes}
+        for name, other in self._settings.fallbacks.items():
+            if name in by_name and other in by_name:
+                by_name[name].fallback = by_name[other]
         self._recovered_s: float | None = None
 
     async def drain(self, patience_s: float = 60.0) -> dict[str, int]:

@@ -18,6 +18,10 @@ FailpointName = Literal[
     "after-settle",
     "before-reconcile",
     "after-reconcile",
+    "between-diversion",
+    "after-diversion",
+    "between-escalation",
+    "after-escalation",
 ]
 
 _armed: Callable[[FailpointName], None] | None = None

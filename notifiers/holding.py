@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, literal_column, or_, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, literal_column, or_, true, update
 from sqlalchemy.orm import aliased
 
 from notifiers.database import ledger
@@ -29,6 +29,9 @@ class Held(StrEnum):
     NOT_APPROVED = "not-approved"  # nobody said yes in time
     REJECTED = "rejected"  # an officer said no
     SUPERSEDED = "superseded"  # something later has made it idle while it waited
+    EASED = "eased"  # the episode has sunk below the level it warns of, or left the recipient's provinces
+    EPISODE_CLOSED = "episode-closed"  # the episode was over before it could be sent
+    OWN_QUIET_HOURS = "own-quiet-hours"  # the recipient asked for silence at this time of day
 
 
 IS_HELD = ledger.c.state == literal_column("'held'")
@@ -44,7 +47,18 @@ def quiet_until_s(notice: Notice, moment: datetime) -> int:
     if not notice.quiet_hours:
         return 0
     begins, ends = (time.fromisoformat(text) for text in notice.quiet_hours.split("-"))
-    zone = ZoneInfo(notice.zone)
+    return _end_of(begins, ends, ZoneInfo(notice.zone), moment)
+
+
+def own_quiet_until_s(quiet_from: int | None, quiet_to: int | None, zone: str, moment: datetime) -> int:
+    """The same for the hours in which a person wants silence, in minutes of the local day; ``None``: has no such."""
+    if quiet_from is None or quiet_to is None or quiet_from == quiet_to:
+        return 0
+    begins, ends = (time(minute // 60 % 24, minute % 60) for minute in (quiet_from, quiet_to))
+    return _end_of(begins, ends, ZoneInfo(zone), moment)
+
+
+def _end_of(begins: time, ends: time, zone: ZoneInfo, moment: datetime) -> int:
     local = moment.astimezone(zone)
     now = local.time()
     over_midnight = ends <= begins
@@ -73,7 +87,7 @@ def release(connection: Connection, mode: Mode, now_s: float) -> int:
     due = and_(
         ledger.c.mode == mode,
         IS_HELD,
-        ledger.c.reason == Held.QUIET_HOURS.value,
+        ledger.c.reason.in_((Held.QUIET_HOURS.value, Held.OWN_QUIET_HOURS.value)),
         ledger.c.hold_until_s <= now_s,
     )
     suppress(connection, and_(due, superseded()), Held.SUPERSEDED)
@@ -91,10 +105,12 @@ def suppress(connection: Connection, which: ColumnElement[bool], reason: Held) -
     return ended.rowcount
 
 
-def superseded() -> ColumnElement[bool]:
-    """Whether something later to the same recipient has made a row idle."""
+def superseded(now_s: float | None = None) -> ColumnElement[bool]:
+    """Whether something later to the same recipient, of ``now_s`` at the latest, has made a row idle."""
     later = aliased(ledger, name="later")
+    happened = true() if now_s is None else later.c.notice_time_s <= now_s
     return exists().where(
+        happened,
         later.c.recipient == ledger.c.recipient,
         later.c.channel == ledger.c.channel,
         later.c.episode == ledger.c.episode,
@@ -112,7 +128,11 @@ def expire_held(connection: Connection, mode: Mode, now_s: float) -> list[str]:
     """Close the held rows whose time of use is over, and say what they waited for. Returns their channels."""
     over = and_(ledger.c.mode == mode, IS_HELD, ledger.c.valid_until_s < now_s)
     closed: list[str] = []
-    for waited_for, reason in ((Held.APPROVAL.value, Held.NOT_APPROVED.value), (Held.QUIET_HOURS.value, "too-late")):
+    for waited_for, reason in (
+        (Held.APPROVAL.value, Held.NOT_APPROVED.value),
+        (Held.QUIET_HOURS.value, "too-late"),
+        (Held.OWN_QUIET_HOURS.value, "too-late"),
+    ):
         ended = connection.execute(
             update(ledger)
             .where(over, ledger.c.reason == waited_for)

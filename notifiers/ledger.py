@@ -2,6 +2,7 @@
 
     held ──release / approve──► planned      (notifiers/holding.py, notifiers/approvals.py)
       └─► suppressed, expired
+    claimed ──last look──► held, suppressed  (notifiers/last_look.py)
     planned ──claim──► claimed ──begin──► sending ──settle──► sent ──► delivered
        ▲  │                │                 │  │               └────► failed
        │  ├─► suppressed   ├─► suppressed    │  ├─► failed
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from notifiers import suppressions
@@ -41,6 +42,9 @@ UNKNOWABLE = "unknowable"
 
 WARNING_KINDS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order-draft")
 FINAL: frozenset[DeliveryState] = frozenset({"suppressed", "delivered", "failed", "expired"})
+
+
+_MAY_HAVE_ARRIVED: tuple[DeliveryState, ...] = ("sent", "delivered", "unknown")
 
 
 class Moved(StrEnum):
@@ -71,6 +75,7 @@ class Claimed:
     epoch: int
     notice_time_s: int
     valid_until_s: int
+    priority: int
 
     @classmethod
     def of(cls, row: Row[Any]) -> Claimed:
@@ -89,12 +94,13 @@ def claim(
     worker: str,
     lease_s: float,
     machine_s: float,
+    also: ColumnElement[bool] | None = None,
 ) -> list[Claimed]:
     """Take up to ``limit`` due rows, most urgent first: by priority, then time of the notice, then recipient.
 
     Any number of dispatchers may claim side by side; on PostgreSQL they skip each other's rows, on SQLite writers
     take turns. A later message of an episode waits for the earlier ones to the same recipient on the same
-    channel, so that nobody reads the end before the warning.
+    channel, so that nobody reads the end before the warning. ``also`` narrows the choice further.
     """
     earlier = aliased(ledger, name="earlier")
     waits = exists().where(
@@ -112,7 +118,7 @@ def claim(
     due = (
         select(ledger.c.id)
         .where(ledger.c.mode == mode, ledger.c.channel == channel, ledger.c.state == "planned")
-        .where(ledger.c.due_s <= machine_s, ~waits)
+        .where(ledger.c.due_s <= machine_s, ~waits, *([] if also is None else [also]))
         .order_by(ledger.c.priority, ledger.c.notice_time_s, ledger.c.recipient, ledger.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # left out by SQLite's compiler, which has no such clause
@@ -216,11 +222,20 @@ def settle(
 
 
 def was_told(connection: Connection, row: Claimed) -> bool:
-    """Whether this recipient may have received an earlier warning of the episode on the same channel.
+    """Whether this recipient may have received an earlier warning of the episode on the same channel, or on another
+    one that stood in for it while it was down.
 
     Asked when the row is claimed; by then every earlier row to the recipient has come to its end, so the answer
     does not depend on how fast anything was sent.
     """
+    other = aliased(ledger, name="other")
+    stood_in = exists().where(
+        other.c.notice == ledger.c.notice,
+        other.c.recipient == ledger.c.recipient,
+        other.c.registry == ledger.c.registry,
+        other.c.channel != ledger.c.channel,
+        other.c.state.in_(_MAY_HAVE_ARRIVED),
+    )
     told = select(func.count()).where(
         ledger.c.recipient == row.recipient,
         ledger.c.registry == row.registry,
@@ -228,7 +243,7 @@ def was_told(connection: Connection, row: Claimed) -> bool:
         ledger.c.episode == row.episode,
         ledger.c.kind.in_(WARNING_KINDS),
         ledger.c.notice_time_s <= row.notice_time_s,
-        ledger.c.state.in_(("sent", "delivered", "unknown")),
+        or_(ledger.c.state.in_(_MAY_HAVE_ARRIVED), and_(ledger.c.reason == "fallback", stood_in)),
     )
     return connection.execute(told).scalar_one() > 0
 

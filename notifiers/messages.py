@@ -156,6 +156,7 @@ class Channel(Protocol[M_contra]):
         lookup_after_s: how long after a lost answer the provider can be asked with a reliable result.
         concurrency: messages under way at the same time.
         per_second: most messages begun per second, 0 for no limit.
+        sender: number, name or address that messages come from: what a provider's rate belongs to.
     """
 
     name: ChannelName
@@ -163,6 +164,9 @@ class Channel(Protocol[M_contra]):
     lookup_after_s: float
     concurrency: int
     per_second: float
+
+    @property
+    def sender(self) -> str: ...
 
     async def send(self, message: M_contra, on_data: OnData) -> Receipt: ...
 

@@ -41,6 +41,8 @@ class Occasion(StrEnum):
     OVERDUE = "overdue"
     SENT_TWICE = "sent-twice"
     STORM_GUARD = "storm-guard"
+    CEILING = "ceiling"
+    REFUSED = "refused"
     STOPPED = "stopped"
     RESUMED = "resumed"
     UNANSWERED = "unanswered"
@@ -94,6 +96,12 @@ OCCASIONS: dict[Occasion, _Told] = {
     Occasion.STORM_GUARD: _Told(
         "critical", "Messages wait for a person", "Release or reject them in the operations centre."
     ),
+    Occasion.CEILING: _Told(
+        "warning",
+        "A channel has reached its ceiling of messages per minute",
+        "Look at `airshed dispatch held`: is this many meant? What is not urgent goes on in the next minute.",
+    ),
+    Occasion.REFUSED: _Told("warning", "A facility refuses a request", "Read the reason and call the plant."),
     Occasion.STOPPED: _Told("critical", "All sending is stopped", "Resume it when the reason is gone."),
     Occasion.RESUMED: _Told("information", "Sending goes on", "None needed.", ends=Occasion.STOPPED),
     Occasion.UNANSWERED: _Told(

@@ -1,4 +1,4 @@
-"""How fast: back-off after a failure, a pause for a channel that is down, and a limit of messages per second."""
+"""Waits after failures: back-off of a message, and a pause for a channel that is down."""
 
 from __future__ import annotations
 
@@ -31,11 +31,16 @@ class Breaker:
         self._backoff = backoff
         self._failures = 0
         self._closed_until_s = 0.0
+        self._open_since_s = 0.0
 
     @property
     def is_open(self) -> bool:
         """Whether the channel is considered down."""
         return self._failures > 0
+
+    def open_for_s(self, machine_s: float) -> float:
+        """For how many seconds the channel has been down, 0 when it is well."""
+        return machine_s - self._open_since_s if self.is_open else 0.0
 
     def allowed(self, machine_s: float, concurrency: int) -> int:
         """How many messages may be tried now: none during a pause, one to probe, all when the channel is well."""
@@ -45,27 +50,16 @@ class Breaker:
 
     def failed(self, machine_s: float, chance: random.Random) -> bool:
         """Note that the channel is down. True for the first failure of an outage: the one to log."""
+        first = not self.is_open
+        if first:
+            self._open_since_s = machine_s
         if machine_s >= self._closed_until_s:  # failures of messages that were under way together count once
             self._failures += 1
             self._closed_until_s = machine_s + self._backoff.wait_s(self._failures, chance)
-        return self._failures == 1
+        return first
 
     def succeeded(self) -> bool:
         """Note that the provider took something. True when that ends an outage."""
         was_open = self.is_open
         self._failures, self._closed_until_s = 0, 0.0
         return was_open
-
-
-class Rate:
-    """Spreads starts evenly: at most ``per_second``, without saving up unused ones for a burst."""
-
-    def __init__(self, per_second: float) -> None:
-        self._interval_s = 1.0 / per_second if per_second > 0 else 0.0
-        self._next_s = 0.0
-
-    def wait_s(self, machine_s: float) -> float:
-        """Seconds until the next start; takes that start."""
-        start = max(machine_s, self._next_s)
-        self._next_s = start + self._interval_s
-        return start - machine_s

@@ -1,4 +1,4 @@
-"""``airshed notices``: what waits for an officer's yes, and the answers."""
+"""``airshed notices``: what waits for an officer's yes or for the storm guard, and the answers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from sqlalchemy import Connection
 
 from airshed.configuration import load
 from airshed.local.live import database_of
-from notifiers import approvals
+from notifiers import approvals, guard
 from notifiers.approvals import Answered, Waiting
 from notifiers.database import reading
+from notifiers.guard import Guarded, Released
+from notifiers.outstanding import notices_like
 from streams.clock import SystemClock, epoch_s
 from streams.errors import InputError
 
-app = typer.Typer(help="Notices that need an officer's yes.", no_args_is_help=True)
+app = typer.Typer(help="Notices that need an officer's yes, or wait behind the storm guard.", no_args_is_help=True)
 
 Config = Annotated[Path, typer.Option(help="The installation's configuration file.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -45,19 +47,22 @@ _DONE = (Answered.RELEASED, Answered.NEEDS_ANOTHER, Answered.REJECTED)
 
 @app.command("list")
 def list_notices(config: Config = _DEFAULT, at: At = None, json: Json = False) -> None:
-    """Show the notices that need a yes: whose, until when, and how many messages wait for it.
+    """Show the notices that need a yes, an officer's or the storm guard's: until when, and how many messages wait.
 
     Example: `airshed notices list`
     """
     with reading(database_of(load(config))) as connection:
         found = approvals.listed(connection, _moment(at))
+        storms = guard.listed(connection)
     if json:
-        rows = [msgspec.to_builtins(waiting) for waiting in found]
+        rows = [msgspec.to_builtins(waiting) for waiting in [*found, *storms]]
         typer.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
         return
     for waiting in found:
         typer.echo(_line(waiting))
-    if not found:
+    for storm in storms:
+        typer.echo(_storm_line(storm))
+    if not found and not storms:
         typer.echo("no notice needs a yes")
 
 
@@ -69,6 +74,41 @@ def _line(waiting: Waiting) -> str:
     to = f"{notice.audience.recipients} of {' '.join(notice.audience.provinces)}"
     held = f", {waiting.messages} messages held" if waiting.messages else ""
     return f"{notice.id}  {waiting.state:<8}  {notice.rule} to {to} until {until}: {notice.approval}{yes}{no}{held}"
+
+
+def _storm_line(storm: Guarded) -> str:
+    notice = storm.notice
+    state = f"let go by {storm.officer}" if storm.officer else "waiting"
+    to = f"{notice.audience.recipients} of {' '.join(notice.audience.provinces)}"
+    until = notice.valid_until.strftime("%Y-%m-%d %H:%MZ")
+    counted = f"{storm.messages:,} messages, above {storm.threshold:,}"
+    return f"{notice.id}  {state:<8}  {notice.rule} to {to} until {until}: storm guard, {counted}"
+
+
+@app.command("release")
+def release(
+    notice: NoticeId,
+    officer: Officer,
+    reason: Annotated[str, typer.Option(help="Why it may go out to so many; it is kept.")] = "",
+    config: Config = _DEFAULT,
+) -> None:
+    """Let a notice go that the storm guard holds because it is meant for very many people.
+
+    Example: `airshed notices release 6f1d2c1e --officer "duty officer 7" --reason "the readings are right"`
+    """
+    with database_of(load(config)).begin() as connection:
+        whole = _whole(notice, notices_like(connection, notice))
+        came = guard.release(connection, whole, officer, reason, SystemClock().now_s())
+    typer.echo(f"{whole}: {_RELEASED[came]}")
+    raise typer.Exit(0 if came is Released.RELEASED else 1)
+
+
+_RELEASED = {
+    Released.RELEASED: "released: the messages go out",
+    Released.ALREADY_RELEASED: "it was released before; nothing changed",
+    Released.NOT_GUARDED: "the storm guard does not hold it",
+    Released.NO_SUCH_NOTICE: "there is no such notice",
+}
 
 
 @app.command("approve")
@@ -100,12 +140,17 @@ def reject(
 def _answer(config: Path, notice: str, ask: Callable[[Connection, str], Answered]) -> None:
     with database_of(load(config)).begin() as connection:
         known = [waiting.notice.id for waiting in approvals.listed(connection, 0.0)]
-        matching = [name for name in known if name.startswith(notice)]
-        if len(matching) > 1:
-            raise InputError(f"{notice} begins {len(matching)} notices", remedy="give more letters of the id")
-        answered = ask(connection, matching[0] if matching else notice)
-    typer.echo(f"{(matching or [notice])[0]}: {_SAID[answered]}")
+        whole = _whole(notice, [name for name in known if name.startswith(notice)])
+        answered = ask(connection, whole)
+    typer.echo(f"{whole}: {_SAID[answered]}")
     raise typer.Exit(0 if answered in _DONE else 1)
+
+
+def _whole(start: str, matching: list[str]) -> str:
+    """The id that begins so; what was given if there is none."""
+    if len(matching) > 1:
+        raise InputError(f"{start} begins {len(matching)} notices", remedy="give more letters of the id")
+    return matching[0] if matching else start
 
 
 def _moment(at: str | None) -> float:

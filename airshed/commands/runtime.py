@@ -27,8 +27,8 @@ def up(config: Config = _DEFAULT) -> None:
 
     Example: `airshed up --config airshed.toml`
     """
-    settings = _settings(config)
-    _serve(lambda stop: Live(settings).run(stop))
+    settings = settings_of(config)
+    serve(lambda stop: Live(settings).run(stop))
 
 
 def ingest(
@@ -42,7 +42,7 @@ def ingest(
 
     Example: `airshed ingest --config airshed.toml`
     """
-    settings = _settings(config)
+    settings = settings_of(config)
 
     async def run(stop: asyncio.Event) -> None:
         if readings is None:
@@ -51,7 +51,7 @@ def ingest(
         done = await services.ingest_recorded(settings, readings, stop)
         typer.echo(f"{done.readings:,} readings in {done.messages:,} messages, {done.rejected:,} rejected")
 
-    _serve(run)
+    serve(run)
 
 
 def worker(
@@ -63,25 +63,8 @@ def worker(
 
     Example: `airshed worker --config airshed.toml --name worker-1 --port 8601`
     """
-    settings = _settings(config)
-    _serve(lambda stop: services.worker(settings, stop, name=name, port=port))
-
-
-def dispatch(
-    config: Config = _DEFAULT,
-    name: Annotated[str, typer.Option(help="Name of this dispatcher, unique among those on one ledger.")] = "dispatch",
-    once: Annotated[
-        bool,
-        typer.Option("--once", help="For recorded readings: send what the topic holds, on its own time, then end."),
-    ] = False,
-    port: Port = None,
-) -> None:
-    """The notifiers of the Kafka runtime: from the topic `notices` to the ledger, and from there to people.
-
-    Example: `airshed dispatch --config airshed.toml --port 8602`
-    """
-    settings = _settings(config)
-    _serve(lambda stop: services.dispatch(settings, stop, name=name, port=port, once=once))
+    settings = settings_of(config)
+    serve(lambda stop: services.worker(settings, stop, name=name, port=port))
 
 
 def console(config: Config = _DEFAULT, port: Port = None) -> None:
@@ -89,17 +72,18 @@ def console(config: Config = _DEFAULT, port: Port = None) -> None:
 
     Example: `airshed console --config airshed.toml`
     """
-    settings = _settings(config)
-    _serve(lambda stop: services.console(settings, stop, port=port))
+    settings = settings_of(config)
+    serve(lambda stop: services.console(settings, stop, port=port))
 
 
-def _settings(config: Path) -> Configuration:
+def settings_of(config: Path) -> Configuration:
+    """The configuration of a service, with its log set up."""
     settings = load(config)
     logs.configure(settings.log_level)
     return settings
 
 
-def _serve(run: Callable[[asyncio.Event], Awaitable[object]]) -> None:
+def serve(run: Callable[[asyncio.Event], Awaitable[object]]) -> None:
     """Run a service until it ends or a signal asks it to; the first signal lets it finish what it holds."""
 
     async def main() -> None:

@@ -67,6 +67,7 @@ class EmailChannel(Generic[M]):
         self.lookup_after_s = settings.lookup_after_s
         self.concurrency = settings.concurrency
         self.per_second = settings.per_second
+        self.sender = settings.sender
 
     async def send(self, message: M, on_data: OnData) -> Receipt:
         """MAIL and RCPT first, then ``on_data``, then the body: only after ``on_data`` can the server have it."""

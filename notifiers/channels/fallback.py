@@ -27,6 +27,11 @@ class FallbackChannel(Generic[M]):
         self.concurrency = min(first.concurrency, second.concurrency)
         self.per_second = _slower(first.per_second, second.per_second)
 
+    @property
+    def sender(self) -> str:
+        """Sender of the provider in use: each has a pace of its own."""
+        return (self._second if self.second_in_use else self._first).sender
+
     def use_second(self, yes: bool) -> None:
         """From now on messages go through the second provider, or through the first one again."""
         self.second_in_use = yes

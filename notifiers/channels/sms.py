@@ -66,6 +66,7 @@ class SmsChannel(Generic[M]):
         self.lookup_after_s = settings.lookup_after_s
         self.concurrency = settings.concurrency
         self.per_second = settings.per_second
+        self.sender = settings.messaging_service_sid or settings.sender
 
     async def send(self, message: M, on_data: OnData) -> Receipt:
         """Hand the message over. ``on_data`` is not used: the request is one piece, and began as ``request``."""

@@ -1,0 +1,176 @@
+"""The storm guard: a notice to very many people goes out only after a person has looked at it.
+
+A mistake in a rule, a registry or a feed reaches everybody at once; one look prevents what 38 minutes of apologies
+cannot mend. Whether a notice is let go is decided once, in the transaction of the first claim after it was planned,
+so that none of its messages can slip out before; one that is still being fanned out waits until it is. Its rows stay ``planned``, and no dispatcher may claim them: letting
+go of a million messages changes one row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal, literal_column, select, update
+
+from notifiers.database import guarded, ledger, notices
+from notifiers.ledger import Mode
+from rules.notices import Notice
+from streams.errors import InputError
+
+URGENT = 0
+"""Priority of what goes first: emergencies, and requests to facilities."""
+
+
+class Released(StrEnum):
+    """What came of letting a notice go."""
+
+    RELEASED = "released"
+    ALREADY_RELEASED = "already-released"
+    NOT_GUARDED = "not-guarded"  # the guard has never held it
+    NO_SUCH_NOTICE = "no-such-notice"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """When a notice is held.
+
+    Attributes:
+        recipients: most messages of one notice that go out without a person's yes; 0 for no guard.
+        urgent_recipients: the same for urgent notices (priority 0); 0, the default, lets them all go: a warning
+            to save lives must not wait for somebody to wake up. The operators are told, and can stop everything.
+    """
+
+    recipients: int = 20_000
+    urgent_recipients: int = 0
+
+    def limit_for(self, priority: int) -> int:
+        """Most messages that need nobody's yes, 0 for no limit."""
+        return self.urgent_recipients if priority <= URGENT else self.recipients
+
+
+@dataclass(frozen=True)
+class Storm:
+    """A notice to more people than the guard lets pass without a yes.
+
+    Attributes:
+        held: it waits; otherwise it is urgent and goes out, and the operators should know.
+    """
+
+    notice: str
+    messages: int
+    threshold: int
+    held: bool
+
+
+_IS_NEW = notices.c.guard == literal_column("''")
+_CLOSED = notices.c.guard.in_([literal_column("''"), literal_column("'waiting'")])
+"""Written out, not bound, so that both databases see that the small index of guarded notices answers it."""
+
+
+def admitted() -> ColumnElement[bool]:
+    """Of a ledger row: whether its notice has been let go."""
+    return ledger.c.notice.not_in(select(notices.c.id).where(_CLOSED))
+
+
+def is_waiting() -> ColumnElement[bool]:
+    """Of a ledger row: whether its notice waits for a person to let it go."""
+    return ledger.c.notice.in_(select(notices.c.id).where(_CLOSED, notices.c.guard == "waiting"))
+
+
+def is_urgent() -> ColumnElement[bool]:
+    """Of a ledger row: whether it is of the kind that nothing but the stop switch holds up."""
+    return ledger.c.priority <= URGENT
+
+
+def admit(connection: Connection, mode: Mode, guard: Guard, machine_s: float) -> list[Storm]:
+    """Look at notices planned since the last call: let go the small ones, hold the others. Returns the large ones.
+
+    Two dispatchers may do so at once: what one has decided the other finds decided.
+    """
+    new = select(notices.c.id).where(notices.c.mode == mode, _IS_NEW).with_for_update(skip_locked=True)
+    return [
+        storm
+        for notice in connection.execute(new).scalars().all()
+        if (storm := _judge(connection, notice, guard, machine_s))
+    ]
+
+
+def _judge(connection: Connection, notice: str, guard: Guard, machine_s: float) -> Storm | None:
+    waiting = ledger.c.notice == notice, ledger.c.state.in_(("planned", "held"))
+    complete = connection.execute(select(notices.c.complete).where(notices.c.id == notice)).scalar_one()
+    priority = connection.execute(select(func.min(ledger.c.priority)).where(*waiting)).scalar_one_or_none()
+    limit = guard.limit_for(URGENT + 1 if priority is None else priority)
+    alarm_at = limit or guard.recipients
+    messages = connection.execute(select(func.count()).select_from(ledger).where(*waiting)).scalar_one()
+    held = bool(limit) and messages > limit
+    if limit and not held and not complete:
+        return None  # its rows are still being written: too early to call it small
+    connection.execute(update(notices).where(notices.c.id == notice).values(guard="waiting" if held else "open"))
+    if held:
+        connection.execute(
+            insert(guarded).values(
+                notice=notice, messages=messages, threshold=limit, since_s=machine_s, officer="", reason=""
+            )
+        )
+    return Storm(notice, messages, alarm_at, held) if alarm_at and messages > alarm_at else None
+
+
+def release(connection: Connection, notice: str, officer: str, reason: str, machine_s: float) -> Released:
+    """A person's yes to a guarded notice. Its messages go out, as far as nothing has made them idle meanwhile.
+
+    Raises:
+        InputError: when nobody is named.
+    """
+    officer = " ".join(officer.split())
+    if not officer:
+        raise InputError("nobody is named", field="officer", remedy="say who lets the notice go")
+    state = connection.execute(select(notices.c.guard).where(notices.c.id == notice).with_for_update()).scalar()
+    if state is None:
+        return Released.NO_SUCH_NOTICE
+    if state != "waiting":
+        was = connection.execute(select(literal(1)).where(guarded.c.notice == notice)).first()
+        return Released.ALREADY_RELEASED if was else Released.NOT_GUARDED
+    connection.execute(update(notices).where(notices.c.id == notice).values(guard="open"))
+    connection.execute(
+        update(guarded)
+        .where(guarded.c.notice == notice)
+        .values(officer=officer, reason=" ".join(reason.split()), released_s=machine_s)
+    )
+    return Released.RELEASED
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A notice that the guard held, or holds.
+
+    Attributes:
+        messages / threshold: how many it was to send, and how many may go without a yes.
+        officer: who let it go; empty while it waits.
+    """
+
+    notice: Notice
+    messages: int
+    threshold: int
+    since_s: float
+    officer: str
+    reason: str
+    released_s: float | None
+
+
+_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
+
+
+def listed(connection: Connection, *, waiting_only: bool = False) -> list[Guarded]:
+    """Notices that the guard has held, the newest first."""
+    query = select(notices.c.body, guarded).join(guarded, guarded.c.notice == notices.c.id)
+    if waiting_only:
+        query = query.where(guarded.c.released_s.is_(None))
+    return [_guarded(row) for row in connection.execute(query.order_by(guarded.c.since_s.desc(), notices.c.id))]
+
+
+def _guarded(row: Row[*tuple[object, ...]]) -> Guarded:
+    values = row._mapping
+    columns = ("messages", "threshold", "since_s", "officer", "reason", "released_s")
+    return Guarded(_decoder.decode(values["body"]), **{name: values[name] for name in columns})
