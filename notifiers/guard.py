@@ -2,8 +2,8 @@
 
 A mistake in a rule, a registry or a feed reaches everybody at once; one look prevents what 38 minutes of apologies
 cannot mend. Whether a notice is let go is decided once, in the transaction of the first claim after it was planned,
-so that none of its messages can slip out before; one that is still being fanned out waits until it is. Its rows stay ``planned``, and no dispatcher may claim them: letting
-go of a million messages changes one row.
+so that none of its messages can slip out before; one that is still being fanned out waits until it is. Its rows stay
+``planned``, and no dispatcher may claim them: letting go of a million messages changes one row.
 """
 
 from __future__ import annotations

@@ -172,13 +172,13 @@ async def test_the_guard_does_not_judge_before_the_fan_out_is_complete(
     with sqlite_engine.begin() as connection:
         connection.execute(update(notices).values(complete=0))
         aside = update(ledger).where(ledger.c.recipient != "S0000")
-        connection.execute(aside.values(notice="later slices"))
+        connection.execute(aside.values(notice="later slices", mode="actual"))
     channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses)]
     async with dispatching(sqlite_engine, channels, settings=GUARDED) as dispatcher:
         await dispatcher.drain(0.1)
         assert not sandbox.phone.messages
         with sqlite_engine.begin() as connection:
-            connection.execute(update(ledger).values(notice=notice().id))
+            connection.execute(update(ledger).values(notice=notice().id, mode="exercise"))
             connection.execute(update(notices).values(complete=1))
         await dispatcher.drain(0.3)
     assert bool(sandbox.phone.messages) is goes
