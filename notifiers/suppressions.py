@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, select
 
 from notifiers.database import facilities, insert, ledger, subscribers, suppressions
+from notifiers.mail_status import HARD
 
 REFUSED_FOR_GOOD: Mapping[str, str] = {
     "21211": "invalid-contact",
@@ -18,9 +19,10 @@ REFUSED_FOR_GOOD: Mapping[str, str] = {
     "30005": "invalid-contact",
     "30006": "invalid-contact",
     "21610": "opted-out",
+    **dict.fromkeys(HARD, "invalid-contact"),
 }
 """Reasons of failed rows that are about the contact, and the reason that rows to it are suppressed with afterwards.
-The provider's codes: ``notifiers/channels/twilio_codes.py``."""
+The provider's codes: ``notifiers/channels/twilio_codes.py``; those of mail: ``notifiers/mail_status.py``."""
 
 
 def remember(connection: Connection, delivery: str, reason: str, now_s: float) -> None:

@@ -177,6 +177,13 @@ CALLBACKS = _counter(
     "forged rising: somebody tries, or the public URL differs from the one the provider signs.",
     "outcome",
 )
+BOUNCES = _counter(
+    "airshed_bounces_total",
+    "Mails to return paths by what they say (hard, failed, delayed, delivered, no-report, forged).",
+    "hard rising: a registry was imported with old addresses; failed rising: a large provider refuses our mail, see "
+    "the status codes in the ledger.",
+    "outcome",
+)
 OPERATOR_EVENTS = _counter(
     "airshed_operator_events_total",
     "Events for operators by occasion and what became of them (told, repeated, held-back, undelivered, dropped, "

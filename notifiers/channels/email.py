@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ssl
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
-from typing import Generic
+from typing import Generic, Literal
 
 import aiohttp
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPException
 
 from notifiers.channels.headers import WirePolicy
+from notifiers.channels.limits import LIMITS
 from notifiers.channels.smtp_codes import after_data, before_data
 from notifiers.deliveries import ChannelName
 from notifiers.messages import Absent, Found, IsTaken, Letter, M, ModeGuard, OnData, Receipt, Unknowable
+from notifiers.return_paths import ReturnPaths
 from streams.clock import Clock, SystemClock, utc
 from streams.errors import PermanentDeliveryError, RetryableDeliveryError
 
 _WIRE = WirePolicy()
+Security = Literal["none", "starttls", "tls"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,7 @@ class EmailSettings:
         security: ``none`` (the sandbox), ``starttls`` or ``tls``.
         lookup_url: where the server answers whether it holds a Message-ID (the sandbox does; ordinary servers do
             not, then lost answers are unknowable and the policy of the kind of notice decides).
+        ca_file: certificates to trust instead of the system's, for a mail server with one of its own.
         timeout_s: for each step of the conversation.
     """
 
@@ -42,7 +47,8 @@ class EmailSettings:
     sender: str
     username: str = ""
     password: str = ""
-    security: str = "none"
+    security: Security = "none"
+    ca_file: str = ""
     lookup_url: str = ""
     timeout_s: float = 20.0
     lookup_after_s: float = 60.0
@@ -59,11 +65,20 @@ class EmailChannel(Generic[M]):
     name: ChannelName = "email"
     phase = "connect"
 
-    def __init__(self, accepts: type[M], settings: EmailSettings, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        accepts: type[M],
+        settings: EmailSettings,
+        clock: Clock | None = None,
+        return_paths: ReturnPaths | None = None,
+    ) -> None:
+        """``return_paths``: gives every mail an envelope sender of its own, at which its bounce is known again."""
+        self._return_paths = return_paths
         self._guard: ModeGuard[M] = ModeGuard(accepts)
         self._settings = settings
         self._clock = clock or SystemClock()
         self._idle: list[SMTP] = []
+        self._tls = _tls(settings)
         self.lookup_after_s = settings.lookup_after_s
         self.concurrency = settings.concurrency
         self.per_second = settings.per_second
@@ -72,15 +87,17 @@ class EmailChannel(Generic[M]):
     async def send(self, message: M, on_data: OnData) -> Receipt:
         """MAIL and RCPT first, then ``on_data``, then the body: only after ``on_data`` can the server have it."""
         self._guard.check(message)
-        mail = self._mail(message)
-        connection = await self._addressed(message.contact)
+        content = self._mail(message).as_bytes(policy=_WIRE)
+        if len(content) > LIMITS["email"].longest:
+            raise PermanentDeliveryError("larger than servers take", code="too-long")
+        connection = await self._addressed(message.contact, self._return_path(message.delivery))
         try:
             await on_data()
         except BaseException:
             connection.close()  # the conversation stands between RCPT and DATA: nobody may go on with it
             raise
         try:
-            await connection.data(mail.as_bytes(policy=_WIRE))
+            await connection.data(content)
         except (TimeoutError, SMTPException, OSError) as error:
             connection.close()
             raise after_data(error) from None
@@ -123,7 +140,7 @@ class EmailChannel(Generic[M]):
     def _domain(self) -> str:
         return self._settings.sender.rpartition("@")[2]
 
-    async def _addressed(self, contact: str) -> SMTP:
+    async def _addressed(self, contact: str, sender: str) -> SMTP:
         """A connection that has taken sender and recipient. A kept one that died meanwhile is replaced: nothing
         has been said on it that could be accepted."""
         while self._idle:
@@ -131,7 +148,7 @@ class EmailChannel(Generic[M]):
             if not kept.is_connected:
                 continue
             try:
-                await self._envelope(kept, contact)
+                await self._envelope(kept, contact, sender)
             except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError):
                 kept.close()
                 continue
@@ -143,13 +160,16 @@ class EmailChannel(Generic[M]):
             return kept
         fresh = await self._connected()
         try:
-            await self._envelope(fresh, contact)
+            await self._envelope(fresh, contact, sender)
         except (TimeoutError, SMTPException, OSError) as error:
             raise await self._refused(fresh, error) from None
         return fresh
 
-    async def _envelope(self, connection: SMTP, contact: str) -> None:
-        await connection.mail(self._settings.sender)
+    def _return_path(self, delivery: str) -> str:
+        return self._return_paths.of(delivery) if self._return_paths else self._settings.sender
+
+    async def _envelope(self, connection: SMTP, contact: str, sender: str) -> None:
+        await connection.mail(sender)
         await connection.rcpt(contact)
 
     async def _refused(self, connection: SMTP, error: Exception) -> Exception:
@@ -171,6 +191,7 @@ class EmailChannel(Generic[M]):
             password=s.password or None,
             use_tls=s.security == "tls",
             start_tls=s.security == "starttls",
+            tls_context=self._tls,
         )
         try:
             await connection.connect()
@@ -202,6 +223,13 @@ class EmailChannel(Generic[M]):
         mail.set_content(message.content.text, cte="quoted-printable")
         mail.add_alternative(message.content.html, subtype="html", cte="quoted-printable")
         return mail
+
+
+def _tls(settings: EmailSettings) -> ssl.SSLContext | None:
+    """TLS that checks certificate and name; what it is given is the server's whole identity."""
+    if settings.security == "none":
+        return None
+    return ssl.create_default_context(cafile=settings.ca_file or None)
 
 
 def message_id(identity: str, domain: str) -> str:
