@@ -2,82 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
+from babel.lists import format_list
+from babel.numbers import format_decimal
 
-from notifiers.words import NO_DATA, STANDARDS, advice, category, short_advice
+from notifiers.words import GROUPS, STANDARDS, advice, category, wording
 from rules.notices import ExerciseNotice, Notice, NoticeProvince
 
 _FACILITY_IN_SMS = 40  # characters of a facility's name an SMS can spare; its duty officer knows the plant
-_SHORT = {"vi": "HH'h' dd/MM", "en": "HH:mm d MMM"}
-_LONG = {"vi": "HH:mm 'ngày' dd/MM/yyyy", "en": "HH:mm, d MMMM yyyy"}
-
-EXERCISE = {
-    "vi": ("DIỄN TẬP", "Đây là diễn tập (mô phỏng). Không cần làm gì cả."),
-    "en": ("EXERCISE", "This is an exercise (simulation). Nothing needs to be done."),
-}
-"""First words of every exercise message, and the sentence that explains them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Addressee:
-    """Who a message is for. ``facility`` is the plant's name, empty for a resident."""
+    """Who a message is for.
+
+    Attributes:
+        facility: the plant's name, empty for a resident.
+        province: code of the (first) province the recipient lives or stands in.
+        places: codes of further provinces this one message tells the same person about, in the person's order.
+        sensitive: asked for the advice for sensitive people.
+        accented: wants SMS with diacritics, at fewer characters a part.
+        stop_link: where the recipient ends these messages with one click; empty where there is no such page.
+    """
 
     contact: str
     province: str
     facility: str = ""
+    places: tuple[str, ...] = ()
+    sensitive: bool = False
+    accented: bool = False
+    stop_link: str = ""
+
+
+def exercise_word(language: str) -> str:
+    """First word of every exercise message."""
+    return wording(language).exercise["word"]
 
 
 def facts(notice: Notice, language: str, addressee: Addressee, link: str) -> dict[str, Any]:
     """Strings, numbers and lists of them: nothing a template could call or reach through."""
-    here = next((p for p in notice.provinces if p.code == addressee.province), None)
-    others = sorted((p for p in notice.provinces if p is not here), key=lambda p: (-(p.index or 0), p.code))
-    indices = [p.index for p in notice.provinces if p.index is not None]
-    worst = max(indices, default=None)
-    shown = here.index if here is not None else worst
-    prefix, explanation = EXERCISE[language]
+    standard = notice.data_standard
+    wanted = dict.fromkeys((addressee.province, *addressee.places))
+    by_code = {province.code: province for province in notice.provinces}
+    mine = [by_code[code] for code in wanted if code in by_code]
+    others = sorted((p for p in notice.provinces if p.code not in wanted), key=lambda p: (-(p.index or 0), p.code))
+    worst = _worst(notice.provinces)
+    shown = _worst(mine) if mine else worst
+    said = advice(standard, shown, language)
+    words = wording(language)
+    inside = [province for province in notice.provinces if province.level > 0]
     return {
         "language": language,
+        "audience": notice.audience.recipients,
+        "you": words.you[notice.audience.recipients],
         "exercise": isinstance(notice, ExerciseNotice),
-        "exercise_word": prefix,
-        "exercise_sentence": explanation,
+        "exercise_word": words.exercise["word"],
+        "exercise_sentence": words.exercise["sentence"],
         "sender": _in(notice.sender, language),
         "airshed": _in(notice.airshed_names, language),
         "level": _in(notice.level_names, language),
-        "standard": STANDARDS.get(notice.data_standard, notice.data_standard),
-        "time_short": _when(notice.time, notice.zone, language, _SHORT),
-        "time_long": _when(notice.time, notice.zone, language, _LONG),
-        "onset_long": _when(notice.onset, notice.zone, language, _LONG),
-        "until_short": _when(notice.valid_until, notice.zone, language, _SHORT),
-        "until_long": _when(notice.valid_until, notice.zone, language, _LONG),
-        "here": None if here is None else _province(here, language),
-        "others": [_province(p, language) for p in others],
-        "provinces": [_province(p, language) for p in ([here] if here else []) + others],
+        "ended": notice.level == 0,
+        "standard": STANDARDS.get(standard, standard),
+        "time_short": _when(notice.time, notice.zone, language, "short"),
+        "time_long": _when(notice.time, notice.zone, language, "long"),
+        "onset_short": _when(notice.onset, notice.zone, language, "short"),
+        "onset_long": _when(notice.onset, notice.zone, language, "long"),
+        "until_short": _when(notice.valid_until, notice.zone, language, "short"),
+        "until_long": _when(notice.valid_until, notice.zone, language, "long"),
+        "here": _province(mine[0], standard, language) if mine else None,
+        "mine": [_province(p, standard, language) for p in mine],
+        "mine_names": _names(mine, language),
+        "others": [_province(p, standard, language) for p in others],
+        "provinces": [_province(p, standard, language) for p in [*mine, *others]],
+        "inside_names": _names(inside, language),
+        "left_names": _names([p for p in notice.provinces if p.level == 0], language),
+        "count": len(notice.provinces),
+        "inside_count": len(inside),
         "worst": worst,
-        "advice": advice(shown, language),
-        "short_advice": short_advice(shown, language),
-        "category": category(shown).names[language],
+        "advice": said.sensitive if addressee.sensitive else said.general,
+        "advice_groups": [
+            {"name": words.groups[group], "lines": said.of(group), "own": group == "sensitive" and addressee.sensitive}
+            for group in (("sensitive", "general", "schools", "outdoor") if addressee.sensitive else GROUPS)
+        ],
+        "short_advice": said.sms_sensitive if addressee.sensitive else said.sms,
+        "category": category(standard, shown, language).name,
         "actions": list(notice.actions.get(language) or next(iter(notice.actions.values()), [])),
         "facility": addressee.facility,
         "facility_short": addressee.facility[:_FACILITY_IN_SMS].rstrip(),
         "link": link,
+        "stop_link": addressee.stop_link,
         "reference": f"{notice.episode}/{notice.transition}",
     }
 
 
-def _province(province: NoticeProvince, language: str) -> dict[str, Any]:
-    band = category(province.index)
+def _province(province: NoticeProvince, standard: str, language: str) -> dict[str, Any]:
+    band = category(standard, province.index, language)
     return {
         "name": _in(province.names, language),
         "index": province.index,
-        "category": band.names[language] if band is not NO_DATA else NO_DATA.names[language],
+        "index_text": "-" if province.index is None else _number(province.index, language),
+        "level": province.level,
+        "category": band.name,
         "colour": band.colour,
         "ink": band.ink,
     }
+
+
+def _worst(provinces: Sequence[NoticeProvince]) -> int | None:
+    return max((p.index for p in provinces if p.index is not None), default=None)
+
+
+def _names(provinces: Sequence[NoticeProvince], language: str) -> str:
+    """The names as a list of the language: A, B and C."""
+    return _list(tuple(_in(province.names, language) for province in provinces), language)
 
 
 def _in(names: dict[str, str], language: str) -> str:
@@ -85,5 +129,18 @@ def _in(names: dict[str, str], language: str) -> str:
     return names.get(language) or next(iter(names.values()), "")
 
 
-def _when(moment: datetime, zone: str, language: str, patterns: dict[str, str]) -> str:
-    return str(format_datetime(moment, patterns[language], tzinfo=ZoneInfo(zone), locale=language))
+# A notice goes to thousands of people of the same few places: what babel makes of it is made once.
+@lru_cache(maxsize=1_024)
+def _list(names: tuple[str, ...], language: str) -> str:
+    return str(format_list(names, locale=language)) if names else ""
+
+
+@lru_cache(maxsize=1_024)
+def _number(value: int, language: str) -> str:
+    return str(format_decimal(value, locale=language))
+
+
+@lru_cache(maxsize=1_024)
+def _when(moment: datetime, zone: str, language: str, length: str) -> str:
+    pattern = wording(language).dates[length]
+    return str(format_datetime(moment, pattern, tzinfo=ZoneInfo(zone), locale=language))

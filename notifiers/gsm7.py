@@ -14,6 +14,9 @@ SINGLE_PART = 160
 JOINED_PART = 153
 """Septets of each part of a divided one: six octets go to the header that joins them."""
 
+SINGLE_PART_UCS2, JOINED_PART_UCS2 = 70, 67
+"""The same 140 octets in units of two."""
+
 _REPLACED = {
     "đ": "d",
     "Đ": "D",
@@ -62,6 +65,29 @@ def parts(text: str) -> int:
     for character in text:
         width = 2 if character in EXTENSION else 1
         if used + width > JOINED_PART:
+            number, used = number + 1, 0
+        used += width
+    return number
+
+
+def readable(text: str) -> str:
+    """The text with its diacritics, without what cannot be seen: control and direction-changing characters."""
+    return "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c)[0] != "C")
+
+
+def ucs2_parts(text: str) -> int:
+    """SMS parts of a text that keeps its diacritics: 70 UTF-16 units in one, 67 in each of several.
+
+    A character of two units is never torn apart. A text that happens to fit GSM-7 is counted as that.
+    """
+    if not set(text) - BASIC - EXTENSION:
+        return parts(text)
+    units = [1 + (ord(character) > 0xFFFF) for character in text]
+    if sum(units) <= SINGLE_PART_UCS2:
+        return 1
+    number, used = 1, 0
+    for width in units:
+        if used + width > JOINED_PART_UCS2:
             number, used = number + 1, 0
         used += width
     return number

@@ -9,6 +9,7 @@ from rules.drafting import NO_LEVEL
 from rules.model import Pack, Rule
 from rules.notices import ActualNotice, Audience, ExerciseNotice, Notice, NoticeKind, NoticeProvince
 from rules.readiness import cumulative_actions
+from streams.legal import LEVEL as SERIOUS
 
 ANSWERED: tuple[NoticeKind, ...] = ("request", "order-draft")
 """Kinds whose messages carry a link."""
@@ -23,17 +24,21 @@ DELIVERY = "6f1d2c1e-6a55-5d0b-9a51-0d6f6b0a9a11"
 _NIGHT = datetime(2026, 11, 28, 16, 30, tzinfo=UTC)
 
 
-def longest_notice(pack: Pack, rule: Rule, index: int, mode: Literal["actual", "exercise"]) -> Notice:
-    """A rule's notice about every province, with the longest level name and an index of one band everywhere."""
+def longest_notice(
+    pack: Pack, rule: Rule, index: int | None, mode: Literal["actual", "exercise"], level: int | None = None
+) -> Notice:
+    """A rule's notice about every province, with an index of one band everywhere.
+
+    Args:
+        level: the level of the episode, 0 for none; ``None``: the longest of all names of levels.
+    """
     make = ActualNotice if mode == "actual" else ExerciseNotice
     airshed = pack.airshed
-    levels = [level.names for level in airshed.levels]
-    if rule.notice == "all-clear":
-        levels.append(NO_LEVEL)
+    names = _level_names(pack, rule)
+    number = len(names) if level is None else level
+    named = max(names, key=lambda one: max(map(len, one.values()))) if level is None else [NO_LEVEL, *names][level]
     provinces = [
-        NoticeProvince(
-            code=p.code, names=p.names, level=len(airshed.levels), level_name="", index=index, index_24h=index
-        )
+        NoticeProvince(code=p.code, names=p.names, level=number, level_name="", index=index, index_24h=index)
         for p in airshed.provinces
     ]
     return make(
@@ -47,13 +52,14 @@ def longest_notice(pack: Pack, rule: Rule, index: int, mode: Literal["actual", "
         audience=Audience(recipients=rule.audience.recipients, provinces=[p.code for p in airshed.provinces]),
         time=_NIGHT,
         onset=_NIGHT - timedelta(hours=34),
-        level=len(airshed.levels),
-        level_name=airshed.levels[-1].name,
-        level_names=max(levels, key=lambda names: max(map(len, names.values()))),
+        level=number,
+        level_name="none" if not number else SERIOUS if rule.track == "legal" else airshed.levels[number - 1].name,
+        level_names=named,
         template=rule.template,
         priority=rule.priority,
         valid_until=_NIGHT + timedelta(hours=rule.valid_hours),
         sms_parts=rule.sms_parts,
+        sms_parts_accented=rule.sms_parts_accented or 0,
         provinces=provinces,
         actions=longest_actions(pack, rule),
         sender=pack.sender,
@@ -62,6 +68,19 @@ def longest_notice(pack: Pack, rule: Rule, index: int, mode: Literal["actual", "
         reason="",
         pack=pack.reference,
     )
+
+
+def levels_of(pack: Pack, rule: Rule) -> range:
+    """The levels a notice of the rule may name: 0, none, where it can tell an end."""
+    lowest = 0 if rule.notice in ("all-clear", "bulletin") else 1
+    return range(lowest, len(_level_names(pack, rule)) + 1)
+
+
+def _level_names(pack: Pack, rule: Rule) -> list[dict[str, str]]:
+    legal = pack.airshed.legal_track
+    if rule.track == "legal" and legal is not None:
+        return [legal.names]
+    return [level.names for level in pack.airshed.levels]
 
 
 def longest_actions(pack: Pack, rule: Rule) -> dict[str, list[str]]:

@@ -58,6 +58,26 @@ def words_of(content: Content) -> str:
     return content.body.decode() if isinstance(content, Payload) else content.text
 
 
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The parts of a message as plain text. An exercise says so in the first word of ``subject`` and ``headline``.
+
+    Attributes:
+        lead: what happens, where, since and until when.
+        advice: what to do, most important first; for residents.
+        actions: measures asked for, of requests, instructions and drafts.
+        sender: who says it.
+    """
+
+    subject: str
+    headline: str
+    lead: str
+    closing: str
+    advice: list[str]
+    actions: list[str]
+    sender: str
+
+
 def digest(words: str) -> str:
     """A short name for some words, that does not give them away."""
     return hashlib.sha256(words.encode()).hexdigest()[:32]

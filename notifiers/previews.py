@@ -10,6 +10,7 @@ import msgspec
 
 from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee
+from notifiers.families import by_sms
 from notifiers.gsm7 import septets, unaccent
 from notifiers.links import Links
 from notifiers.longest import ANSWERED, DELIVERY, LONGEST_FACILITY, longest_actions, longest_notice
@@ -66,7 +67,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     kind: NoticeKind
     language: str
     told: str
-    sms: Sms | None
+    sms: Sms | None  # none for authorities, who get letters
     mail: Mail | None
     problems: list[str]
 
@@ -149,6 +150,9 @@ class _Case:
         actual = longest_notice(self.pack, self.rule, index, "actual")
         exercise = longest_notice(self.pack, self.rule, index, "exercise")
         link = self.names.link if self.rule.notice in ANSWERED else ""
+        if not by_sms(self.rule.audience.recipients):
+            self._render_letter(actual, index, addressee, link)
+            return
         said = self.renderer.sms(actual, self.language, addressee, link)
         exercised = self.renderer.sms(exercise, self.language, addressee, link)
         length = (septets(exercised.body), index)  # of equally long ones the worst air is shown
@@ -159,6 +163,12 @@ class _Case:
             self.sms, self.exercise = said, exercised
             self.letter = self.renderer.letter(actual, self.language, addressee, link)
             self.told = self._told(index, addressee)
+
+    def _render_letter(self, actual: Notice, index: int, addressee: Addressee, link: str) -> None:
+        letter = self.renderer.letter(actual, self.language, addressee, link)
+        if (len(letter.subject), index) > self.longest:
+            self.longest = len(letter.subject), index
+            self.letter, self.told = letter, self._told(index, addressee)
 
     def _told(self, index: int, addressee: Addressee) -> str:
         names = next((p.names for p in self.pack.airshed.provinces if p.code == addressee.province), None)
@@ -196,6 +206,8 @@ def _left_out(notice: Notice, language: str, whole: str, body: str) -> str:
 
 def _lost(pack: Pack, rule: Rule, language: str, names: Names) -> Iterator[str]:
     """Texts of the pack with characters that an SMS cannot carry: they would arrive as question marks."""
+    if not by_sms(rule.audience.recipients):
+        return
     texts: list[tuple[str, str]] = [
         ("sender", _in(pack.sender, language)),
         ("airshed", _in(pack.airshed.names, language)),

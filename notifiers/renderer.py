@@ -1,123 +1,124 @@
-"""From facts to words: sandboxed templates, size limits, and SMS that never take more parts than the notice allows."""
+"""From facts to words: guarded templates, and SMS that never take more parts than the notice allows.
+
+A family of templates is named by the rule. For a level it may have a file of its own, ``advisory.emergency.vi.j2``,
+which holds only the macros that differ from ``advisory.vi.j2``.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
-from jinja2 import PackageLoader, StrictUndefined, Template, TemplateNotFound, select_autoescape
-from jinja2.exceptions import SecurityError, TemplateError
-from jinja2.runtime import Macro
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import PackageLoader, Template, TemplateNotFound
+from jinja2.exceptions import TemplateError
 
 from notifiers.errors import UnsendableError
-from notifiers.facts import EXERCISE, Addressee, facts
-from notifiers.gsm7 import parts, unaccent
-from notifiers.messages import Letter, SmsText
+from notifiers.facts import Addressee, exercise_word, facts
+from notifiers.gsm7 import parts, readable, ucs2_parts, unaccent
+from notifiers.guarded import GuardedEnvironment
+from notifiers.messages import Letter, SmsText, Words
 from rules.notices import ExerciseNotice, Notice
 
-_MOST_CHARACTERS = 200_000
-"""Size cap of anything rendered. The sandbox stops attribute tricks, not a loop that writes for ever; a mail of ours
-has about 10 000 characters, and twenty times that is surely a broken template."""
-
 _SMS_LIMIT = 1_600  # characters the provider takes at most in one request (its error 21617)
-
-
-class _Budget:
-    """Counts what expressions write during one rendering and ends it beyond the cap, inside macros too."""
-
-    def __init__(self) -> None:
-        self.left = 0
-
-    def __call__(self, written: Any) -> Any:
-        self.left -= len(str(written))
-        if self.left < 0:
-            _refuse(f"writing more than {_MOST_CHARACTERS} characters")
-        return written
-
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Refuses what can grow a string to any size in one step: arithmetic on strings, and methods of any kind."""
-
-    intercepted_binops = frozenset({"*", "**", "%"})
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if not all(isinstance(operand, int | float) for operand in (left, right)) or operator == "**":
-            _refuse(f"operator {operator} on {type(left).__name__}")
-        return super().call_binop(context, operator, left, right)
-
-    def is_safe_callable(self, called: Any) -> bool:
-        return isinstance(called, Macro)
 
 
 class Renderer:
     """Renders notices, one at a time. The same notice and recipient always give the same words, whenever it is done."""
 
     def __init__(self, loader: Any = None) -> None:
-        self._budget = _Budget()
         self._rendering = threading.Lock()  # the budget is of one rendering
-        self._environment = _Sandbox(
-            finalize=self._budget,
-            loader=loader or PackageLoader("notifiers", "templates"),
-            undefined=StrictUndefined,
-            autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=False,
-        )
-        self._environment.globals.clear()
-        for risky in ("center", "indent", "format", "xmlattr", "pprint", "attr", "urlize", "wordwrap"):
-            self._environment.filters.pop(risky, None)
+        loader = loader or PackageLoader("notifiers", "templates")
+        self._known = frozenset(loader.list_templates())
+        self._environment = GuardedEnvironment(loader)
 
     def sms(self, notice: Notice, language: str, addressee: Addressee, link: str = "") -> SmsText:
-        """An SMS in GSM-7 of at most ``notice.sms_parts`` parts: other provinces, measures and the sender's name
-        are left out, in this order, until it fits (the sender id shows who writes).
+        """An SMS of at most ``notice.sms_parts`` parts: other provinces, measures and the sender's name are left
+        out, in this order, until it fits (the sender id shows who writes).
+
+        In GSM-7, unaccented; with diacritics for who has chosen so and where it fits, else unaccented as well.
 
         Raises:
-            UnsendableError: ``too-long`` when even the shortest form does not fit; ``no-template``;
-                ``template-error``.
+            UnsendableError: ``too-long`` when even the shortest form does not fit; ``no-template``, also for
+                families that are for mail only; ``template-error``.
         """
         with self._limited():
-            return self._sms(notice, language, facts(notice, language, addressee, link))
+            return self._sms(notice, language, addressee, facts(notice, language, addressee, link))
 
     def letter(self, notice: Notice, language: str, addressee: Addressee, link: str = "") -> Letter:
         """A mail as subject, plain text and HTML. Raises :class:`UnsendableError` as :meth:`sms` does."""
         with self._limited():
             return self._letter(notice, language, facts(notice, language, addressee, link))
 
+    def words(self, notice: Notice, language: str, addressee: Addressee, link: str = "") -> Words:
+        """The parts of a message as plain text, for channels with a form of their own: CAP, voice, web.
+
+        Raises :class:`UnsendableError` as :meth:`sms` does.
+        """
+        with self._limited():
+            known = facts(notice, language, addressee, link)
+            said = self._said(notice, language, known)
+            return Words(
+                subject=said["subject"],
+                headline=_first_word(notice, language, said["headline"]),
+                lead=said["lead"],
+                closing=said["closing"],
+                advice=[line for group in known["advice_groups"] for line in group["lines"]],
+                actions=known["actions"],
+                sender=known["sender"],
+            )
+
     @contextlib.contextmanager
     def _limited(self) -> Iterator[None]:
         with self._rendering:
-            self._budget.left = _MOST_CHARACTERS
+            self._environment.budget.refill()
             yield
 
-    def _sms(self, notice: Notice, language: str, known: dict[str, Any]) -> SmsText:
-        template = self._template(f"{notice.template}.{language}.j2")
+    def _sms(self, notice: Notice, language: str, addressee: Addressee, known: dict[str, Any]) -> SmsText:
+        family = self._family(notice, language)
         shortest = ""
-        for shortened in _shorter_and_shorter(known):
-            body = _first_word(notice, language, " ".join(self._macro(template, "sms", shortened).split()))
+        for body in self._bodies(notice, language, family, known) if addressee.accented else ():
+            if (used := ucs2_parts(readable(body))) <= (notice.sms_parts_accented or notice.sms_parts):
+                return SmsText(readable(body), used)
+        for body in self._bodies(notice, language, family, known):
             shortest = unaccent(body)
             if len(shortest) <= _SMS_LIMIT and (used := parts(shortest)) <= notice.sms_parts:
                 return SmsText(shortest, used)
+        if known["sender"]:
+            return self._sms(notice, language, addressee, known | {"others": [], "actions": [], "sender": ""})
         raise UnsendableError(
             "too-long",
             f"template {notice.template}.{language}: {parts(shortest)} SMS parts at the shortest, the rule "
             f"{notice.rule} allows {notice.sms_parts}; shorten the template or the measures, or raise sms_parts",
         )
 
+    def _bodies(self, notice: Notice, language: str, family: list[Template], known: dict[str, Any]) -> Iterator[str]:
+        """Longer to shorter. All of them name the sender."""
+        for shortened in _shorter(known):
+            yield _first_word(notice, language, " ".join(self._macro(family, "sms", shortened).split()))
+
     def _letter(self, notice: Notice, language: str, known: dict[str, Any]) -> Letter:
-        words = self._template(f"{notice.template}.{language}.j2")
-        said = {name: self._macro(words, name, known).strip() for name in ("subject", "headline", "lead", "closing")}
-        labels = self._template(f"labels.{language}.j2")
+        said = self._said(notice, language, known)
+        labels = [self._template(f"labels.{language}.j2")]
         named = {name: self._macro(labels, name, known).strip() for name in _LABELS}
         everything = known | said | {"label": named}
         return Letter(
-            subject=_first_word(notice, language, " ".join(said["subject"].split())),
+            subject=said["subject"],
             text=self._render(self._template("letter.txt.j2"), everything),
             html=self._render(self._template("letter.html.j2"), everything),
         )
+
+    def _said(self, notice: Notice, language: str, known: dict[str, Any]) -> dict[str, str]:
+        family = self._family(notice, language)
+        said = {name: " ".join(self._macro(family, name, known).split()) for name in _SAID}
+        return said | {"subject": _first_word(notice, language, said["subject"])}
+
+    def _family(self, notice: Notice, language: str) -> list[Template]:
+        """The templates of a notice, the more special first."""
+        general = self._template(f"{notice.template}.{language}.j2")
+        special = f"{notice.template}.{notice.level_name}.{language}.j2"
+        return [self._template(special), general] if special in self._known else [general]
 
     def _template(self, name: str) -> Template:
         try:
@@ -127,36 +128,37 @@ class Renderer:
         except TemplateError as error:
             raise UnsendableError("template-error", f"{name}: {error}") from None
 
-    def _macro(self, template: Template, name: str, known: dict[str, Any]) -> str:
+    def _macro(self, family: list[Template], name: str, known: dict[str, Any]) -> str:
         try:
-            said = str(getattr(template.make_module(known), name)())
-        except (AttributeError, TemplateError, TypeError, ValueError) as error:
-            raise UnsendableError("template-error", f"{template.name}: {name}: {error}") from None
-        return said
+            for template in family:
+                macro = getattr(template.make_module(known), name, None)
+                if macro is not None:
+                    self._environment.budget.pay(1)
+                    return str(macro())
+        except _BROKEN as error:
+            raise UnsendableError("template-error", f"{family[-1].name}: {name}: {error}") from None
+        raise UnsendableError("no-template", f"{family[-1].name} has no {name}: it is for other channels")
 
     def _render(self, template: Template, known: dict[str, Any]) -> str:
         try:
             return template.render(known)
-        except (TemplateError, TypeError, ValueError) as error:
+        except _BROKEN as error:
             raise UnsendableError("template-error", f"{template.name}: {error}") from None
 
 
-_LABELS = ("place", "advice", "actions", "answer", "footer", "reference", "data_time", "colour_note")
+_BROKEN = (TemplateError, AttributeError, TypeError, ValueError, RecursionError)
+_SAID = ("subject", "headline", "lead", "closing")
+_LABELS = ("place", "advice", "own", "actions", "answer", "footer", "reference", "data_time", "colour_note", "stop")
 
 
 def _first_word(notice: Notice, language: str, text: str) -> str:
     """An exercise says so first, whatever the template says: not a matter a template could forget."""
-    return f"{EXERCISE[language][0]}: {text}" if isinstance(notice, ExerciseNotice) else text
+    return f"{exercise_word(language)}: {text}" if isinstance(notice, ExerciseNotice) else text
 
 
-def _shorter_and_shorter(known: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _shorter(known: dict[str, Any]) -> Iterator[dict[str, Any]]:
     others, actions = known["others"], known["actions"]
     for number in range(len(others), -1, -1):
         yield known | {"others": others[:number]}
     for number in range(len(actions) - 1, -1, -1):
         yield known | {"others": [], "actions": actions[:number]}
-    yield known | {"others": [], "actions": [], "sender": ""}
-
-
-def _refuse(what: str) -> NoReturn:
-    raise SecurityError(f"{what} is not allowed in a template")

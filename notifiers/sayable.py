@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee
+from notifiers.families import FAMILIES, by_sms, families_for
 from notifiers.longest import ANSWERED, LONGEST_FACILITY, longest_notice
 from notifiers.registries import LANGUAGES
 from notifiers.renderer import Renderer
@@ -29,6 +30,12 @@ def message_problems(document: Document, pack: Pack) -> Iterator[Problem]:
         yield document.problem(("sender", language), f"there are no templates in {language!r}", remedy, at_key=True)
     renderer = Renderer()
     for number, rule in enumerate(pack.rules):
+        family = FAMILIES.get(rule.template)
+        if family is not None and not family.fits(rule.notice, rule.audience.recipients):
+            message = f"the words of {rule.template!r} are not for {rule.notice} to {rule.audience.recipients}"
+            fitting = " or ".join(families_for(rule.notice, rule.audience.recipients))
+            remedy = f"use {fitting}" if fitting else "no family has words for that"
+            yield document.problem(("rules", number, "template"), message, remedy)
         for language in sorted(set(pack.sender) & set(LANGUAGES)):
             try:
                 _say(pack, rule, language, renderer)
@@ -44,5 +51,6 @@ def _say(pack: Pack, rule: Rule, language: str, renderer: Renderer) -> None:
         notice = longest_notice(pack, rule, index, "exercise")
         for province in pack.airshed.provinces:
             person = Addressee(contact="", province=province.code, facility=plant)
-            renderer.sms(notice, language, person, link)
+            if by_sms(rule.audience.recipients):
+                renderer.sms(notice, language, person, link)
         renderer.letter(notice, language, Addressee(contact="", province="", facility=plant), link)

@@ -1,34 +1,20 @@
-"""Words and colours that messages share: categories, advice, names of standards. Vietnamese and English.
+"""Names, colours and advice that messages share, by language: data of ``notifiers/wordings``, one file per language.
 
-The six bands 0–50–100–150–200–300 are the same in VN_AQI (Decision 1459/QĐ-TCMT, §1.2 of its annex), in the Chinese
-HJ 633 index and in the US AQI; Vietnamese names follow the Decision. The advice is ours, in the sense of its table.
+Categories and their colours are those of the index standard of the values. Advice comes in six rungs, from the
+cleanest air to the worst, which are the bands of VN_AQI; a standard with fewer categories skips rungs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Annotated
 
-_UPPER_EDGES = (50, 100, 150, 200, 300)
+import msgspec
+from msgspec import Meta
 
-
-@dataclass(frozen=True)
-class Category:
-    """A band of the index: name by language, colour of the band, and an ink that can be read on it (WCAG AA)."""
-
-    names: dict[str, str]
-    colour: str
-    ink: str
-
-
-CATEGORIES = (
-    Category({"vi": "Tốt", "en": "Good"}, "#00e400", "#10240f"),
-    Category({"vi": "Trung bình", "en": "Moderate"}, "#ffff00", "#2b2b00"),
-    Category({"vi": "Kém", "en": "Poor"}, "#ff7e00", "#2a1500"),
-    Category({"vi": "Xấu", "en": "Unhealthy"}, "#d60000", "#ffffff"),  # pure red under white text is not readable
-    Category({"vi": "Rất xấu", "en": "Very unhealthy"}, "#8f3f97", "#ffffff"),
-    Category({"vi": "Nguy hại", "en": "Hazardous"}, "#7e0023", "#ffffff"),
-)
-NO_DATA = Category({"vi": "Chưa đủ số liệu", "en": "Not enough data"}, "#d8dce2", "#23272e")
+from streams.indices import STANDARDS as INDEX_STANDARDS
 
 STANDARDS = {
     "vn_aqi": "VN_AQI",
@@ -39,97 +25,108 @@ STANDARDS = {
     "in_naqi": "NAQI",
     "kr_cai": "CAI",
 }
+"""What an index is called in a message: never mixed with that of another country."""
 
-_ADVICE: dict[str, tuple[list[str], ...]] = {
-    "vi": (
-        ["Có thể sinh hoạt ngoài trời bình thường."],
-        ["Người nhạy cảm theo dõi triệu chứng khi vận động ngoài trời lâu."],
-        [
-            "Người già, trẻ em, phụ nữ mang thai, người có bệnh hô hấp hoặc tim mạch giảm vận động ngoài trời.",
-            "Mọi người nghỉ nhiều hơn khi làm việc nặng ngoài trời.",
-        ],
-        [
-            "Hạn chế ở ngoài trời lâu, nhất là gần đường đông xe; chuyển buổi tập vào trong nhà.",
-            "Đeo khẩu trang lọc bụi mịn (N95 hoặc tương đương) khi phải ra ngoài.",
-            "Trường học hạn chế hoạt động ngoài trời; không đốt rác, rơm rạ.",
-        ],
-        [
-            "Tránh ra ngoài khi không cần thiết; đóng cửa, dùng máy lọc không khí nếu có.",
-            "Đeo khẩu trang lọc bụi mịn (N95 hoặc tương đương) khi phải ra ngoài.",
-            "Người nhạy cảm ở trong nhà; đi khám nếu khó thở, tức ngực.",
-            "Không đốt rác, rơm rạ; bớt đi xe cá nhân.",
-        ],
-        [
-            "Ở trong nhà, đóng kín cửa; không tập luyện hay làm việc nặng ngoài trời.",
-            "Buộc phải ra ngoài thì đeo khẩu trang N95 và về sớm nhất có thể.",
-            "Theo dõi người già, trẻ em và người bệnh; gọi y tế ngay khi khó thở.",
-            "Trường học và cơ quan làm theo thông báo của chính quyền.",
-        ],
-    ),
-    "en": (
-        ["Outdoor activity is fine."],
-        ["If you are sensitive, watch for symptoms during long outdoor effort."],
-        [
-            "Older people, children, pregnant women and people with heart or lung disease: do less outdoors.",
-            "Everybody: take more breaks during heavy work outdoors.",
-        ],
-        [
-            "Shorten time outdoors, above all near busy roads; move exercise indoors.",
-            "Outdoors, wear a mask that filters fine dust (N95 or equal).",
-            "Schools: keep activities indoors. Do not burn waste or straw.",
-        ],
-        [
-            "Go out only if you must; keep windows shut and run an air cleaner if you have one.",
-            "Outdoors, wear a mask that filters fine dust (N95 or equal).",
-            "Sensitive people stay indoors; see a doctor about shortness of breath or chest pain.",
-            "Do not burn waste or straw; leave the car or motorbike at home.",
-        ],
-        [
-            "Stay indoors with doors and windows shut; no exercise or heavy work outdoors.",
-            "If you must go out, wear an N95 mask and come back as soon as you can.",
-            "Look after older people, children and the sick; call for help at once if breathing is hard.",
-            "Schools and workplaces: follow what the authorities announce.",
-        ],
-    ),
-}
-_SHORT_ADVICE: dict[str, tuple[str, ...]] = {
-    "vi": (
-        "Sinh hoạt bình thường.",
-        "Người nhạy cảm theo dõi triệu chứng.",
-        "Người nhạy cảm giảm ra ngoài.",
-        "Hạn chế ra ngoài, đeo khẩu trang.",
-        "Tránh ra ngoài, đóng cửa, đeo khẩu trang N95.",
-        "Ở trong nhà, đóng kín cửa. Khó thở: gọi y tế.",
-    ),
-    "en": (
-        "Normal activity.",
-        "Sensitive people: watch symptoms.",
-        "Sensitive people: do less outdoors.",
-        "Do less outdoors, wear a mask.",
-        "Avoid going out, shut windows, wear N95.",
-        "Stay in, shut windows. Hard to breathe: get help.",
-    ),
-}
+GROUPS = ("general", "sensitive", "schools", "outdoor")
+"""Groups with advice of their own, in the order in which a mail names them."""
+
+_RUNGS = {4: (0, 1, 3, 4), 6: (0, 1, 2, 3, 4, 5)}
+"""Rung of advice for each category of a standard, by its number of categories. Korea's third reaches from 101 to 250,
+so it gets the words for 151–200, and its last those for 201–300."""
+
+_UNKNOWN_RUNG = 2  # without an index: careful words, no alarm
+
+_DARKENED = {(255, 0, 0): (214, 0, 0)}
+"""On the pure red of most standards neither dark nor light text reaches a contrast of 4.5 to 1."""
+
+_DARK, _LIGHT = "#16191d", "#ffffff"
 
 
-def band(index: int | None) -> int | None:
-    """Number of the band an index lies in, 0 the cleanest; ``None`` without an index."""
-    return None if index is None else sum(index > edge for edge in _UPPER_EDGES)
+class Advice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rung: what to do, by group, most important first; one sentence for an SMS, and one to a sensitive person."""
+
+    general: list[str]
+    sensitive: list[str]
+    schools: list[str]
+    outdoor: list[str]
+    sms: str
+    sms_sensitive: str
+
+    def of(self, group: str) -> list[str]:
+        """The lines for one of ``GROUPS``."""
+        return list(getattr(self, group))
 
 
-def category(index: int | None) -> Category:
-    """The category of an index; :data:`NO_DATA` without one."""
-    position = band(index)
-    return NO_DATA if position is None else CATEGORIES[position]
+class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one language says.
+
+    Attributes:
+        exercise: first ``word`` of every exercise message, and the ``sentence`` that explains it.
+        dates: patterns of babel, ``short`` for an SMS and ``long``.
+        you: how each kind of recipients is addressed.
+        groups: name of each of ``GROUPS``.
+        categories: names by standard, cleanest first, where they differ from the standard's own.
+    """
+
+    exercise: dict[str, str]
+    no_data: str
+    dates: dict[str, str]
+    you: dict[str, str]
+    groups: dict[str, str]
+    categories: dict[str, list[str]]
+    advice: Annotated[list[Advice], Meta(min_length=6, max_length=6)]
 
 
-def advice(index: int | None, language: str) -> list[str]:
-    """What to do at this index, most important first. Without an index, the advice of the third band: careful."""
-    position = band(index)
-    return _ADVICE[language][2 if position is None else position]
+@dataclass(frozen=True)
+class Category:
+    """A class of the index in one language: its name, its colour, and an ink that can be read on it (WCAG AA)."""
+
+    name: str
+    colour: str
+    ink: str
 
 
-def short_advice(index: int | None, language: str) -> str:
-    """One sentence of advice for an SMS."""
-    position = band(index)
-    return _SHORT_ADVICE[language][2 if position is None else position]
+@cache
+def wording(language: str) -> Wording:
+    """What a language says. Raises ``FileNotFoundError`` for one that has no file."""
+    text = (resources.files("notifiers") / "wordings" / f"{language}.yaml").read_bytes()
+    return msgspec.yaml.decode(text, type=Wording)
+
+
+@lru_cache(maxsize=4_096)  # every index of a few standards and languages; a message asks some ten times
+def category(standard: str, index: int | None, language: str) -> Category:
+    """The category of an index; without one, that it is not known."""
+    if index is None:
+        return Category(wording(language).no_data, "#d8dce2", "#23272e")
+    known = INDEX_STANDARDS[standard]
+    found = known.category(index)
+    own = wording(language).categories.get(standard)
+    name = own[known.categories.index(found)] if own else found.names.get(language) or found.names["en"]
+    colour = _DARKENED.get(found.colour, found.colour)
+    return Category(name, "#{:02x}{:02x}{:02x}".format(*colour), _ink(colour))
+
+
+def rung(standard: str, index: int | None) -> int:
+    """Which of the six rungs of advice an index stands on, 0 the cleanest."""
+    if index is None:
+        return _UNKNOWN_RUNG
+    categories = INDEX_STANDARDS[standard].categories
+    return _RUNGS[len(categories)][categories.index(INDEX_STANDARDS[standard].category(index))]
+
+
+def advice(standard: str, index: int | None, language: str) -> Advice:
+    """What to do at this index."""
+    return wording(language).advice[rung(standard, index)]
+
+
+def _ink(colour: tuple[int, int, int]) -> str:
+    """Whichever of dark and light can be read better: ratio of luminances, WCAG 2.1, clause 1.4.3."""
+    light = _luminance((255, 255, 255)) / _luminance(colour)
+    dark = _luminance(colour) / _luminance((0x16, 0x19, 0x1D))
+    return _LIGHT if light > dark else _DARK
+
+
+def _luminance(colour: tuple[int, int, int]) -> float:
+    """Relative luminance + 0.05, as in the contrast ratio."""
+    linear = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05

@@ -67,6 +67,7 @@ class Drafter:
             pack=self._pack.reference,
             approval=rule.approval,
             quiet_hours=self._pack.quiet_hours_of(rule),
+            sms_parts_accented=rule.sms_parts_accented or 0,
         )
 
     def _level_names(self, event: EpisodeEvent) -> dict[str, str]:

@@ -66,6 +66,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         priority: 0 = goes first.
         valid_hours: hours after the event for which a message is of use.
         sms_parts: most SMS parts a message may take.
+        sms_parts_accented: the same for those who have chosen diacritics, which take 67 characters a part instead of
+            153; as many as ``sms_parts`` where it is left out. What does not fit goes unaccented.
         once_per: ``episode``: a province is told once; ``level``: again when the level is higher than it was told;
             ``transition``: at every event.
         cooling_hours: a province told this short a time ago is left out, unless the level has risen since.
@@ -90,6 +92,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     priority: Annotated[int, Meta(ge=0, le=9)] = 5
     valid_hours: Annotated[int, Meta(ge=1, le=72)] = 12
     sms_parts: Annotated[int, Meta(ge=1, le=6)] = 2
+    sms_parts_accented: Annotated[int, Meta(ge=1, le=6)] | None = None
     once_per: OncePer = "level"
     cooling_hours: Annotated[int, Meta(ge=0, le=240)] = 0
     actions: dict[str, list[str]] = {}

@@ -66,6 +66,7 @@ class _Notice(msgspec.Struct, frozen=True, kw_only=True, tag_field="mode"):
         priority: 0 = goes first.
         valid_until: after this the message is of no use and is not sent.
         sms_parts: most SMS parts a message may take.
+        sms_parts_accented: the same where the recipient has chosen diacritics; 0 for ``sms_parts``.
         provinces: provinces of the episode with their values.
         actions: measures asked for, by language (requests and instructions).
         level_names: name of the level for people, by language.
@@ -102,6 +103,7 @@ class _Notice(msgspec.Struct, frozen=True, kw_only=True, tag_field="mode"):
     pack: str
     approval: Approval = "none"
     quiet_hours: str = ""
+    sms_parts_accented: int = 0
 
 
 class ActualNotice(_Notice, frozen=True, kw_only=True, tag="actual"):

@@ -57,3 +57,9 @@ def test_the_command_fails_on_it(tmp_path: Path) -> None:
     answer = CliRunner().invoke(app, ["check", str(path), "--json"])
     assert answer.exit_code == 1
     assert "mine.yaml" in answer.output
+
+
+def test_words_that_are_meant_for_somebody_else() -> None:
+    found = problems(VIETNAM.replace("template: order-draft", "template: request", 1))
+    assert len(found) == 1
+    assert "template: the words of 'request' are not for order-draft to authorities (use order-draft)" in found[0]

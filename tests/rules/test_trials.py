@@ -99,7 +99,7 @@ def test_the_command_says_what_differs_and_where(tmp_path: Path) -> None:
         "FAIL one",
         "       cases.yaml:7:13: not expected: residents-all-clear at hour 29 (none) to residents of "
         "11 28 30 36 41 43 44",
-        "korea@1: 1 case, 1 not as expected",
+        "korea@2: 1 case, 1 not as expected",
     ]
     path.write_text(CASE.format(**(RIGHT | {"at": "25"})), encoding="utf-8")
     answer = CliRunner().invoke(app, ["test", "korea", str(path)])

@@ -1,0 +1,1 @@
+"""Names and advice of every language, as data."""
