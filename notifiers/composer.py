@@ -64,8 +64,16 @@ class Composer:
         if row.registry == confirmations.REGISTRY:
             return self._code(row, person, now_s, tries)
         notice = self._notice(row.notice)
+        stop_link = self._links.unsubscribe(row.recipient, row.channel) if row.registry == "residents" else ""
+        first, *further = _places(row) or [person["province"]]
         addressee = Addressee(
-            contact=self._vault.open(person["sealed"]), province=person["province"], facility=person["name"]
+            contact=self._vault.open(person["sealed"]),
+            province=first,
+            facility=person["name"],
+            places=tuple(further),
+            sensitive=person["sensitive"],
+            accented=person["accented"],
+            stop_link=stop_link,
         )
         # only a request can be answered; any other link would invite answers that nobody waits for
         link = self._links.acknowledgement(row.id) if row.kind in ("request", "order-draft") else ""
@@ -78,7 +86,7 @@ class Composer:
             sender_name=_sender(notice, row.language),
             contact=addressee.contact,
             content=self._content(row, notice, addressee, link),
-            unsubscribe=self._links.unsubscribe(row.recipient, row.channel) if row.registry == "residents" else "",
+            unsubscribe=stop_link,
             useful_s=row.valid_until_s - now_s,
             first_tried_s=min((started_s for started_s, _ in tries), default=0.0),
             tried=frozenset(content for _, content in tries),
@@ -119,6 +127,12 @@ def _sender(notice: Notice, language: str) -> str:
     return notice.sender.get(language) or next(iter(notice.sender.values()), "")
 
 
+def _places(row: Claimed) -> list[str]:
+    """Provinces of the recipient's places that the message is about, in the recipient's order, each once."""
+    numbered = [place.split(":") for place in row.places.split(",") if ":" in place]  # a plant has one, without number
+    return list(dict.fromkeys(code for _, code in sorted((int(number), code) for number, code in numbered)))
+
+
 def _addressees(connection: Connection, rows: list[Claimed]) -> dict[str, dict[str, Any]]:
     people: dict[tuple[str, str, str], dict[str, Any]] = {}
     for registry, table, key in (
@@ -135,6 +149,8 @@ def _addressees(connection: Connection, rows: list[Claimed]) -> dict[str, dict[s
                     "province": found["province"],
                     "name": found.get("name", ""),
                     "stopped": found.get("stopped_channels", "").split(),
+                    "sensitive": bool(found.get("sensitive", 0)),
+                    "accented": bool(found.get("accented", 0)),
                 }
     people |= _unproven(connection, [row.recipient for row in rows if row.registry == confirmations.REGISTRY])
     return {

@@ -13,7 +13,7 @@ from babel.dates import format_datetime
 from babel.lists import format_list
 from babel.numbers import format_decimal
 
-from notifiers.words import GROUPS, STANDARDS, advice, category, wording
+from notifiers.words import GROUPS, LANGUAGES, STANDARDS, advice, category, wording
 from rules.notices import ExerciseNotice, Notice, NoticeProvince
 
 _FACILITY_IN_SMS = 40  # characters of a facility's name an SMS can spare; its duty officer knows the plant
@@ -41,9 +41,13 @@ class Addressee:
     stop_link: str = ""
 
 
+EXERCISE = {lang: (wording(lang).exercise["word"], wording(lang).exercise["sentence"]) for lang in LANGUAGES}
+"""First words of every exercise message, and the sentence that explains them."""
+
+
 def exercise_word(language: str) -> str:
     """First word of every exercise message."""
-    return wording(language).exercise["word"]
+    return EXERCISE[language][0]
 
 
 def facts(notice: Notice, language: str, addressee: Addressee, link: str) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class Claimed:
     notice_time_s: int
     valid_until_s: int
     priority: int
+    places: str = ""  # of the recipient that it is about: "0:01,1:24"
 
     @classmethod
     def of(cls, row: Row[Any]) -> Claimed:

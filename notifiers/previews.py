@@ -15,8 +15,8 @@ from notifiers.gsm7 import septets, unaccent
 from notifiers.links import Links
 from notifiers.longest import ANSWERED, DELIVERY, LONGEST_FACILITY, longest_actions, longest_notice
 from notifiers.messages import Letter, SmsText
-from notifiers.registries import LANGUAGES
 from notifiers.renderer import Renderer
+from notifiers.words import LANGUAGES
 from rules.model import Pack, Rule
 from rules.notices import Notice, NoticeKind
 

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Table, func, select
 from notifiers.contacts import Vault, normal_address, normal_number
 from notifiers.database import insert
 from notifiers.places import Gazetteer, plain_label
+from notifiers.words import LANGUAGES as LANGUAGES
 from streams.airsheds import Airshed
 from streams.errors import InputError, RegistryError
 
-LANGUAGES = ("vi", "en")
 CHANNELS = ("sms", "email")
 _LONGEST_TEXT = 200  # names appear in messages; nothing in the field is longer than that
 _LONGEST_CELL = 2_000  # the longest cell that means something, five places with labels, has some hundreds

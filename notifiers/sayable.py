@@ -12,8 +12,8 @@ from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee
 from notifiers.families import FAMILIES, by_sms, families_for
 from notifiers.longest import ANSWERED, LONGEST_FACILITY, longest_notice
-from notifiers.registries import LANGUAGES
 from notifiers.renderer import Renderer
+from notifiers.words import LANGUAGES
 from rules.documents import Document
 from rules.model import Pack, Rule
 from streams.errors import Problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from notifiers.facts import exercise_word
 from notifiers.messages import Letter, Spoken
 
 ACKNOWLEDGING_DIGIT = "1"
@@ -23,10 +24,12 @@ _FRAMES = {
 
 
 def spoken(letter: Letter, sender: str, language: str) -> Spoken:
-    """The call that stands for a letter. An exercise's subject says so first, and so does the call."""
+    """The call that stands for a letter. An exercise says so in its very first word."""
     frame, prompt, thanks, _ = _FRAMES[language]
     subject = " ".join(letter.subject.split())[:_LONGEST].rstrip(" .")
-    return Spoken(frame.format(sender=sender, subject=subject), prompt, thanks)
+    text = frame.format(sender=sender, subject=subject)
+    word = exercise_word(language)
+    return Spoken(f"{word}. {text}" if subject.startswith(f"{word}:") else text, prompt, thanks)
 
 
 def reply(language: str, *, acknowledged: bool) -> str:

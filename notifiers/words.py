@@ -16,6 +16,9 @@ from msgspec import Meta
 
 from streams.indices import STANDARDS as INDEX_STANDARDS
 
+LANGUAGES = ("vi", "en")
+"""Those that have a wording and templates."""
+
 STANDARDS = {
     "vn_aqi": "VN_AQI",
     "cn_aqi": "AQI (CN)",

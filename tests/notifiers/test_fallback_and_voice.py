@@ -116,5 +116,5 @@ async def test_a_call_goes_through_the_ledger_in_the_recipients_language(
     await sandbox.switchboard.settled()
     [held] = sandbox.switchboard.calls.values()
     assert held.to == number(900_000)
-    assert held.said[0].startswith("Đây là cuộc gọi tự động của Trung tâm Quan trắc. DIỄN TẬP:")
+    assert held.said[0].startswith("DIỄN TẬP. Đây là cuộc gọi tự động của Trung tâm Quan trắc. DIỄN TẬP:")
     assert ("voice", "sent") in {(d.channel, d.state) for d in found(sqlite_engine)}

@@ -19,8 +19,8 @@ from notifiers.families import FAMILIES, by_sms
 from notifiers.gsm7 import parts, septets, ucs2_parts, unaccent
 from notifiers.longest import ANSWERED, LONGEST_FACILITY, levels_of, longest_notice
 from notifiers.previews import BANDS, Names
-from notifiers.registries import LANGUAGES
 from notifiers.renderer import Renderer
+from notifiers.words import LANGUAGES
 from rules.loading import load_pack, packaged_packs
 from rules.model import Pack, Rule
 from rules.notices import ExerciseNotice, Notice

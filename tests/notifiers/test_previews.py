@@ -12,7 +12,7 @@ import pytest
 from notifiers.gsm7 import parts
 from notifiers.preview_page import page, pieces
 from notifiers.previews import BANDS, Names, previews, unused_languages
-from notifiers.registries import LANGUAGES
+from notifiers.words import LANGUAGES
 from rules.loading import load_pack, packaged_packs
 from rules.model import Pack, Rule
 from tests.runtimes.installation import run

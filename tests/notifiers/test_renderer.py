@@ -11,9 +11,8 @@ from jinja2 import DictLoader
 from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee
 from notifiers.gsm7 import parts, readable, septets, ucs2_parts
-from notifiers.registries import LANGUAGES
 from notifiers.renderer import Renderer
-from notifiers.words import GROUPS, STANDARDS, advice, category, rung, wording
+from notifiers.words import GROUPS, LANGUAGES, STANDARDS, advice, category, rung, wording
 from rules.notices import NoticeProvince
 from streams.indices import STANDARDS as INDEX_STANDARDS
 from tests.notifiers.samples import LINKS, notice

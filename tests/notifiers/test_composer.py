@@ -1,0 +1,51 @@
+"""Messages as a person gets them: words chosen by what the person has chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Engine, select, update
+
+from notifiers.composer import Composer
+from notifiers.database import ledger, subscribers
+from notifiers.ledger import claim
+from notifiers.messages import Letter, SmsText
+from notifiers.speech import spoken
+from tests.notifiers.samples import LINKS, NOON, VAULT, fill, notice
+from tests.notifiers.workplace import planned
+
+NOW_S = NOON.timestamp() + 60
+
+
+def composed(engine: Engine) -> dict[str, str]:
+    """The SMS of everybody, by recipient."""
+    with engine.begin() as connection:
+        rows = claim(connection, mode="exercise", worker="w", machine_s=NOW_S, lease_s=60, limit=10, channel="sms")
+    made = Composer(engine, VAULT, LINKS).compose(rows, NOW_S)
+    said = {}
+    for row in rows:
+        message = made[row.id]
+        assert not isinstance(message, Exception)
+        assert isinstance(message.content, SmsText)
+        said[row.recipient] = message.content.body
+    return said
+
+
+def test_a_message_says_what_its_recipient_has_chosen(engine: Engine, tmp_path: Path) -> None:
+    fill(engine, tmp_path, subscribers=2, facilities=0)
+    planned(engine, notice())
+    with engine.begin() as connection:
+        connection.execute(update(subscribers).where(subscribers.c.subscriber_id == "S0000").values(sensitive=1))
+        one = select(ledger.c.id).where(ledger.c.recipient == "S0001", ledger.c.channel == "sms").scalar_subquery()
+        connection.execute(update(ledger).where(ledger.c.id == one).values(places="1:24,0:01"))
+    said = composed(engine)
+    assert "Ban hay o trong nha" in said["S0000"]
+    assert "Air in HANOI: VERY UNHEALTHY, VN_AQI 215; BAC NINH: UNHEALTHY, VN_AQI 182 at" in said["S0001"]
+
+
+def test_an_exercise_says_so_in_the_first_word_of_a_call() -> None:
+    letter = Letter("EXERCISE: Request to cut emissions", "", "")
+    assert spoken(letter, "Air Centre", "en").text.startswith(
+        "EXERCISE. This is an automatic call from Air Centre. EXERCISE:"
+    )
+    assert spoken(Letter("Request", "", ""), "Air Centre", "en").text.startswith("This is an automatic call")
