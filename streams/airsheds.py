@@ -82,7 +82,7 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def criteria(self) -> list[Criterion]:
         """``also`` and ``instead``, in this order."""
-        return [*self.also, *self.instead]
+        return self.also + self.instead
 
     @property
     def quantities(self) -> set[Quantity]:

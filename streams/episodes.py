@@ -25,7 +25,7 @@ from streams.legal import LegalTrack
 from streams.lineage import Episode
 from streams.local_days import hours_of_day_ending, whole_hour_zone
 from streams.schemas import EpisodeEvent, Mark, ProvinceDay, ProvinceState, ProvinceWind
-from streams.stage import State
+from streams.stage import State, Unkept
 from streams.transitions import Scene
 from streams.versions import Activation, OnePack, Reign, Versions
 from streams.watermark import Watermark
@@ -103,6 +103,8 @@ class EpisodeTracker:
         self._touched_days = {
             code: set(memory.legal.window.folded) for code, memory in self._memories.items() if memory.legal
         }
+        self._kept = not isinstance(state, Unkept)
+        self._hours: dict[tuple[str, int], dict[str, ProvinceState]] = {}  # what the state holds of them, decoded
         self._late: set[tuple[str, Activation]] = set()
         self._refused: list[tuple[Activation, int]] = []
 
@@ -121,7 +123,9 @@ class EpisodeTracker:
             if known is None or known.revision < item.revision:
                 hours[code, hour_s][item.province] = item
         for (code, hour_s), states in hours.items():
-            self._state[_hour_key(code, hour_s)] = _encode_json(states)
+            self._hours[code, hour_s] = states
+            if self._kept:
+                self._state[_hour_key(code, hour_s)] = _encode_json(states)
             self._touched.setdefault(code, set()).add(hour_s)
         self._begin(hours)
         return []
@@ -180,7 +184,8 @@ class EpisodeTracker:
             for hour_s, code in due:
                 said += self._step(code, self._memories[code], hour_s)
             for code in sorted({code for _, code in due}):
-                self._state[_key(code)] = _encode(self._memories[code])
+                if self._kept:
+                    self._state[_key(code)] = _encode(self._memories[code])
                 self._clear(code)
             said.append(Mark(utc(progress), "episodes"))
         self._state["progress"] = _encode_json(self._progress)
@@ -288,8 +293,13 @@ class EpisodeTracker:
             self._state["progress"] = _encode_json(self._progress)
 
     def _load(self, code: str, hour_s: int) -> dict[str, ProvinceState]:
-        stored = self._state.get(_hour_key(code, hour_s))
-        return _decode_states(stored) if stored is not None else {}
+        """The states of an hour. Asked for several times as it goes through the window, so it is decoded once."""
+        if (code, hour_s) not in self._hours:
+            stored = self._state.get(_hour_key(code, hour_s))
+            if stored is None:
+                return {}
+            self._hours[code, hour_s] = _decode_states(stored)
+        return self._hours[code, hour_s]
 
     def _load_days(self, code: str, end_s: int) -> dict[str, ProvinceDay]:
         stored = self._state.get(_day_key(code, end_s))
@@ -323,6 +333,7 @@ class EpisodeTracker:
     def _clear(self, code: str) -> None:
         """Drop the hours in front of the window; a day of them, so that what a crash left behind goes as well."""
         start_s = self._memories[code].window.start_s
+        self._hours = {hour: states for hour, states in self._hours.items() if hour[0] != code or hour[1] > start_s}
         for hour_s in range(start_s - 24 * HOUR_S, start_s + 1, HOUR_S):
             self._state.pop(_hour_key(code, hour_s), None)
             self._state.pop(_wind_key(code, hour_s), None)

@@ -74,18 +74,10 @@ class IndexBatch:
         """The mark at which the records were made, UTC epoch seconds; 0 before any."""
         return 0 if self.occasion.decided is None else epoch_s(self.occasion.decided)
 
-    def indices(self) -> list[int | None]:
-        """The index of each record."""
-        return _whole(self.content.index)
-
-    def indices_24h(self) -> list[int | None]:
-        """The 24-hour index of each record."""
-        return _whole(self.content.index_24h)
-
-    def concentrations(self, wanted: Sequence[Quantity]) -> list[dict[str, float]]:
-        """Those of the wanted concentrations that each record has, µg/m³ (``streams.quantities``)."""
-        columns = {name: self._concentration(name) for name in wanted}
-        return _dicts(tuple(columns), np.stack(list(columns.values()), axis=1)) if columns else [{}] * len(self)
+    def concentrations(self, wanted: Sequence[Quantity]) -> Floats:
+        """``(m, k)`` the wanted concentrations, µg/m³, NaN = none (``streams.quantities``)."""
+        columns = [self._concentration(name) for name in wanted]
+        return np.stack(columns, axis=1) if columns else np.empty((len(self), 0))
 
     def _concentration(self, quantity: Quantity) -> Floats:
         pollutant, _, period = quantity.partition("_")
@@ -116,11 +108,11 @@ def _records(
     time = utc(occasion.hour * HOUR_S)
     index, index_24h = _whole(content.index), _whole(content.index_24h)
     sub = _whole_dicts(POLLUTANTS, content.sub)
-    concentration = _dicts(content.keys, content.concentration)
-    trailing = _dicts(PARTICLES, content.trailing)
-    means = None if content.means is None else _dicts(PARTICLES, content.means)
+    concentration = dicts(content.keys, content.concentration)
+    trailing = dicts(PARTICLES, content.trailing)
+    means = None if content.means is None else dicts(PARTICLES, content.means)
     shown = (content.completeness > 0) | ~np.isnan(content.sub)
-    completeness = _dicts(POLLUTANTS, np.where(shown, content.completeness, np.nan))
+    completeness = dicts(POLLUTANTS, np.where(shown, content.completeness, np.nan))
     dominant = content.dominant.tolist()
     names = {value: occasion.standard.category_name(value) for value in set(index)}
     suspect, withheld = _doubts(content)
@@ -165,17 +157,22 @@ def _doubts(content: Content) -> tuple[dict[int, dict[str, str]], dict[int, dict
     return suspect, withheld
 
 
+def whole(values: Floats) -> Ints:
+    """Whole numbers, -1 where there is none (NaN)."""
+    return np.where(np.isnan(values), -1.0, values).astype(np.int64)
+
+
 def _whole(values: Floats) -> list[int | None]:
-    return [None if value < 0 else value for value in np.nan_to_num(values, nan=-1.0).astype(np.int64).tolist()]
+    return [None if value < 0 else value for value in whole(values).tolist()]
 
 
-def _dicts(keys: tuple[str, ...], values: Floats) -> list[dict[str, float]]:
+def dicts(keys: tuple[str, ...], values: Floats) -> list[dict[str, float]]:
     """One dict per row, without the NaN values."""
     return _with_values(keys, values.tolist(), ~np.isnan(values))
 
 
 def _whole_dicts(keys: tuple[str, ...], values: Floats) -> list[dict[str, int]]:
-    return _with_values(keys, np.nan_to_num(values, nan=-1.0).astype(np.int64).tolist(), ~np.isnan(values))
+    return _with_values(keys, whole(values).tolist(), ~np.isnan(values))
 
 
 def _with_values(keys: tuple[str, ...], rows: list[list[Number]], known: NDArray[np.bool_]) -> list[dict[str, Number]]:

@@ -20,13 +20,12 @@ from nothing, so that neither an episode nor an all-clear can rest on what was c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from streams.airsheds import Criterion, Level
-from streams.quantities import lies_below, reaches, value_of
-from streams.quorum import without_one
+from streams.airsheds import Level, Quantity
 from streams.schemas import ProvinceState
 
 STALE_HOURS = 6
@@ -36,6 +35,43 @@ Half of NowCast's 12-hour memory: after so long a silence the next index still r
 that were counted. Longer, and hours of two different nights would add up to one run; shorter, and every network
 maintenance would start the count anew.
 """
+
+
+class Known(NamedTuple):
+    """What is counted of an hour of a province.
+
+    Attributes:
+        reached: highest entry threshold that it meets; ``None`` in statements that give the ``level`` only.
+        values: of every quantity that is known.
+    """
+
+    reached: float | None
+    level: int
+    values: Mapping[Quantity, float | None]
+
+    @classmethod
+    def of(cls, levels: Sequence[Level], state: ProvinceState | None) -> Known | None:
+        """``None`` for an unknown hour: nothing was said about it, or a level looks at something that is not known."""
+        if state is None or state.median_index is None:
+            return None
+        values = {"index": state.median_index, "index_24h": state.median_index_24h, **state.medians}
+        return _complete(levels, Known(state.reached, state.level, values))  # type: ignore[arg-type]
+
+    @classmethod
+    def without_one(cls, levels: Sequence[Level], state: ProvinceState | None) -> Known | None:
+        """The same without any single station."""
+        if state is None or state.without_one is None:
+            return None
+        rest = state.without_one
+        values = {"index": rest.median_index, "index_24h": rest.median_index_24h, **rest.medians}
+        return _complete(levels, Known(rest.reached, state.level, values))  # type: ignore[arg-type]
+
+
+def _complete(levels: Sequence[Level], known: Known) -> Known | None:
+    for level in levels:
+        if known.values.get(level.quantity) is None:
+            return None
+    return known
 
 
 class Tally(msgspec.Struct, array_like=True):
@@ -74,27 +110,31 @@ class Run(msgspec.Struct, array_like=True):
         self.above = self.above + 1 if exceeding else 0
         self.below = self.below + 1 if below else 0
 
-    def tally(self, criteria: Sequence[Criterion], state: ProvinceState, hour_s: int) -> None:
+    def tally(self, level: Level, known: Known, hour_s: int) -> None:
         """Count a known hour for the further criteria. An hour in which one's quantity is unknown stands still."""
+        criteria = level.criteria
         if len(self.tallies) != len(criteria):
             self.tallies = [Tally() for _ in criteria]
         for tally, criterion in zip(self.tallies, criteria, strict=True):
-            if reaches(state, criterion.quantity, criterion.enter):
+            value = known.values.get(criterion.quantity)
+            if value is None:
+                continue
+            if value >= criterion.enter:
                 tally.hours, tally.since = tally.hours + 1, tally.since or hour_s
-            elif value_of(state, criterion.quantity) is not None:
+            else:
                 tally.hours = tally.since = 0
 
-    def onset(self, level: Level, state: ProvinceState) -> int:
+    def onset(self, level: Level, known: Known) -> int:
         """First hour of the exceedance that enters the level now, epoch seconds; 0 if nothing does."""
         met = [
             tally if tally.hours >= criterion.enter_hours else None
             for tally, criterion in zip(self.tallies, level.criteria, strict=True)
         ]
         also, instead = met[: len(level.also)], met[len(level.also) :]
-        day = level.enter_24h is None or (state.median_index_24h or 0) >= level.enter_24h
+        day = level.enter_24h is None or (known.values["index_24h"] or 0) >= level.enter_24h
         if self.above >= level.enter_hours and day and all(also):
             return self.above_since
-        return min((tally.since for tally in instead if tally is not None), default=0)
+        return min([tally.since for tally in instead if tally is not None], default=0)
 
 
 class ProvinceLevels(msgspec.Struct, array_like=True):
@@ -117,7 +157,7 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
     @property
     def level(self) -> int:
         """Number of the highest level it is on, 0 for none."""
-        return sum(run.on for run in self.runs)
+        return [run.on for run in self.runs].count(True)
 
     @property
     def since(self) -> int:
@@ -143,22 +183,22 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
         ]
         return ProvinceLevels(runs, self.unknown, self.on_hours)
 
-    def fold(self, levels: Sequence[Level], state: ProvinceState | None, hour_s: int, stale: int = STALE_HOURS) -> None:
+    def fold(self, levels: Sequence[Level], known: Known | None, hour_s: int, stale: int = STALE_HOURS) -> None:
         """Take one hour in.
 
         Args:
-            state: what is known of it; ``None`` (nothing was said about it) is unknown.
+            known: what counts of it; ``None`` is unknown.
             stale: unknown hours in a row that a run survives.
         """
-        if state is None or not _is_known(levels, state):
+        if known is None:
             self._wait(stale)
             return
         self.unknown = 0
         for number, (run, level) in enumerate(zip(self.runs, levels, strict=True), start=1):
-            exceeding = state.level >= number if state.reached is None else state.reached >= level.enter
-            run.tally(level.criteria, state, hour_s)
-            run.count(exceeding, not exceeding and _is_below(level, run, state), hour_s)
-        self._enter(levels, state)
+            exceeding = known.level >= number if known.reached is None else known.reached >= level.enter
+            run.tally(level, known, hour_s)
+            run.count(exceeding, not exceeding and _is_below(level, run, known.values), hour_s)
+        self._enter(levels, known)
         self._leave(levels)
         self.on_hours = self.on_hours + 1 if self.level else 0
 
@@ -178,9 +218,9 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
             for run in self.runs:
                 run.restart()
 
-    def _enter(self, levels: Sequence[Level], state: ProvinceState) -> None:
+    def _enter(self, levels: Sequence[Level], known: Known) -> None:
         for run, level in zip(self.runs, levels, strict=True):
-            onset = 0 if run.on else run.onset(level, state)
+            onset = 0 if run.on else run.onset(level, known)
             if onset:
                 run.on, run.since = True, onset
             if not run.on:
@@ -193,25 +233,27 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
             run.on, run.since = False, 0
 
 
-def _is_known(levels: Sequence[Level], state: ProvinceState) -> bool:
-    return state.median_index is not None and all(value_of(state, level.quantity) is not None for level in levels)
-
-
-def _is_below(level: Level, run: Run, state: ProvinceState) -> bool:
+def _is_below(level: Level, run: Run, values: Mapping[Quantity, float | None]) -> bool:
     """Whether an hour counts towards leaving: everything the level looks at on leaving lies below its exit.
 
     Another way in keeps the level on as long as it is met itself; what it looks at may be unknown if it was not met
     when it was last known, or a network that never measures it could never give an all-clear.
     """
-    if not lies_below(state, level.exit_quantity or level.quantity, level.exit):
+    value = values.get(level.exit_quantity or level.quantity)
+    if value is None or value >= level.exit:
         return False
-    if not all(c.exit is None or lies_below(state, c.quantity, c.exit) for c in level.also):
-        return False
-    return all(
-        lies_below(state, c.quantity, c.enter if c.exit is None else c.exit)
-        or (value_of(state, c.quantity) is None and not tally.hours)
-        for c, tally in zip(level.instead, run.tallies[len(level.also) :], strict=True)
-    )
+    for criterion in level.also:
+        value = values.get(criterion.quantity)
+        if criterion.exit is not None and (value is None or value >= criterion.exit):
+            return False
+    for criterion, tally in zip(level.instead, run.tallies[len(level.also) :], strict=True):
+        value = values.get(criterion.quantity)
+        if value is None:
+            if tally.hours:
+                return False
+        elif value >= (criterion.enter if criterion.exit is None else criterion.exit):
+            return False
+    return True
 
 
 class Standing(msgspec.Struct, array_like=True):
@@ -295,8 +337,9 @@ class Standing(msgspec.Struct, array_like=True):
         """Take one hour in. ``alone``: a province makes an episode by itself, so nothing needs to be corroborated."""
         if state is not None:
             self.reference = state.basis == "reference"
-        self.said.fold(levels, state, hour_s, stale)
-        self.sure.fold(levels, state if alone else without_one(state), hour_s, stale)
+        known = Known.of(levels, state)
+        self.said.fold(levels, known, hour_s, stale)
+        self.sure.fold(levels, known if alone else Known.without_one(levels, state), hour_s, stale)
 
     def force(self, levels: Sequence[Level], level: int, corroborated: int, since_s: int) -> None:
         """Put it on the levels announced before, except what the exit rule has already taken back."""

@@ -48,15 +48,3 @@ def value_of(state: ProvinceState, quantity: Quantity) -> float | None:
     if quantity == "index":
         return state.median_index
     return state.median_index_24h if quantity == "index_24h" else state.medians.get(quantity)
-
-
-def reaches(state: ProvinceState, quantity: Quantity, enter: float) -> bool:
-    """Whether a quantity is known and at or above a value."""
-    value = value_of(state, quantity)
-    return value is not None and value >= enter
-
-
-def lies_below(state: ProvinceState, quantity: Quantity, leave: float) -> bool:
-    """Whether a quantity is known and below a value."""
-    value = value_of(state, quantity)
-    return value is not None and value < leave

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
 from streams.airsheds import Airshed
 from streams.clock import utc
-from streams.quantities import medians, value_of
+from streams.quantities import medians
 from streams.schemas import ProvinceState, WithoutOne
 from streams.stations import Station
 
@@ -68,35 +69,34 @@ def province_state(
     """
     needed = min(airshed.detection.minimum_stations, known)
     unknown = not valid or len(valid) < needed or len(valid) < airshed.detection.minimum_coverage * known
-    days = [day for _, _, day in valid if day is not None]
-    said = ProvinceState(
+    indices = [index for _, index, _ in valid]
+    days = sorted([day for _, _, day in valid if day is not None])
+    here = _Medians(None, None, {})
+    if not unknown:
+        found = medians(concentrations, airshed, needed, known) if concentrations else {}
+        here = _Medians(median(indices), median(days) if days else None, found)
+    reached = None if unknown else _reached(airshed, province, here, indices[max(needed, (len(indices) + 1) // 2) - 1])
+    level = 0 if reached is None else airshed.level_met(reached)
+    return ProvinceState(
         airshed=airshed.code,
         province=province,
         time=utc(hour_s),
-        condition="unknown",
-        level=0,
-        median_index=None if unknown else median([index for _, index, _ in valid]),
-        median_index_24h=median(days) if days and not unknown else None,
+        condition="unknown" if reached is None else "exceeding" if level else "clean",
+        level=level,
+        median_index=here.hourly,
+        median_index_24h=here.daily,
         valid=len(valid),
         known=known,
         coverage=round(len(valid) / known, 4) if known else 0.0,
         single_station=known == 1,
         stations=list(valid[:EVIDENCE]),
         revision=0,
-        medians={} if unknown or not concentrations else medians(concentrations, airshed, needed, known),
+        medians=here.concentrations,
         basis="low-cost" if low_cost else "reference",
-    )
-    indices = [index for _, index, _ in valid]
-    reached = None if unknown else _reached(airshed, said, indices, max(needed, (len(indices) + 1) // 2))
-    if reached is None:
-        return said
-    level = airshed.level_met(reached)
-    return msgspec.structs.replace(
-        said,
-        condition="exceeding" if level else "clean",
-        level=level,
         reached=reached,
-        without_one=None if low_cost else _left_over(airshed, said, indices, days, concentrations),
+        without_one=None
+        if low_cost or reached is None
+        else _left_over(airshed, province, known, indices, days, concentrations),
     )
 
 
@@ -107,44 +107,48 @@ def without_one(state: ProvinceState | None) -> ProvinceState | None:
     return msgspec.structs.replace(state, **msgspec.structs.asdict(state.without_one))
 
 
+class _Medians(NamedTuple):
+    """Of the stations of a province, in one hour."""
+
+    hourly: int | None
+    daily: int | None
+    concentrations: dict[str, float]
+
+
 def _left_over(
     airshed: Airshed,
-    said: ProvinceState,
+    province: str,
+    known: int,
     indices: Sequence[int],
     days: Sequence[int],
     concentrations: Sequence[Mapping[str, float]],
 ) -> WithoutOne | None:
-    others = len(indices) - 1
-    if others < 1 or others < airshed.detection.minimum_coverage * (said.known - 1):
+    """The hour without the highest value of each kind. ``days``: lowest first; ``indices``: highest first."""
+    detection, others = airshed.detection, len(indices) - 1
+    if others < 1 or others < detection.minimum_coverage * (known - 1):
         return None
-    rest = msgspec.structs.replace(
-        said,
-        median_index=median(indices[1:]),
-        median_index_24h=median(sorted(days)[:-1]) if len(days) > 1 else None,
-        medians=medians(concentrations, airshed, 1, said.known - 1, leave_out=1) if concentrations else {},
-    )
-    needed = max(2, min(airshed.detection.minimum_stations, said.known), len(indices) // 2 + 1)
-    reached = _reached(airshed, rest, indices, needed)
-    if reached is None or rest.median_index is None:
-        return None
-    return WithoutOne(reached, rest.median_index, rest.median_index_24h, rest.medians)
+    index, found = median(indices[1:]), medians(concentrations, airshed, 1, known - 1, 1) if concentrations else {}
+    rest = _Medians(index, median(days[:-1]) if len(days) > 1 else None, found)
+    needed = max(2, min(detection.minimum_stations, known), len(indices) // 2 + 1)
+    reached = _reached(airshed, province, rest, indices[needed - 1])
+    return None if reached is None else WithoutOne(reached, index, rest.daily, rest.concentrations)
 
 
-def _reached(airshed: Airshed, state: ProvinceState, indices: Sequence[int], needed: int) -> float | None:
+def _reached(airshed: Airshed, province: str, hour: _Medians, shared: int) -> float | None:
     """The highest entry threshold that an hour would meet; ``None`` when that is not known.
 
     On the hourly index as many stations as are needed must be at or above it; on another quantity the median. A
     province that does not decide reaches nothing.
 
     Args:
-        indices: highest first, no fewer than ``needed``.
+        shared: the index that as many stations as are needed have, or a higher one.
     """
-    if not all(province.decides for province in airshed.provinces if province.code == state.province):
+    if not all(one.decides for one in airshed.provinces if one.code == province):
         return 0
     quantity = airshed.levels[0].quantity if airshed.levels else "index"
-    if quantity != "index":
-        return value_of(state, quantity)
-    return indices[needed - 1]
+    if quantity == "index":
+        return shared
+    return hour.daily if quantity == "index_24h" else hour.concentrations.get(quantity)
 
 
 def median(values: Sequence[int]) -> int:

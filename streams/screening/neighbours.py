@@ -7,7 +7,7 @@ station that has been lonely on the same side for hours on end is suspect (see `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ REASON = "neighbours"
 
 Runs = dict[str, int]
 """By station code, hours it has been lonely in a row: positive = above its neighbours, negative = below."""
+
+Indices = NDArray[np.int64]
+"""``(n,)`` the whole index of each station in an hour, below 0 = none."""
 
 
 class Neighbours:
@@ -36,11 +39,10 @@ class Neighbours:
         owners, self._near = np.nonzero(near)
         self._owners, self._starts = np.unique(owners, return_index=True)
 
-    def lonely(self, index: Mapping[str, int]) -> dict[str, int]:
-        """Side of each lonely station of an hour: 1 above its neighbours, -1 below. ``index``: whole, by station."""
-        value, present = np.zeros(len(self._codes), np.int64), np.zeros(len(self._codes), np.int64)
-        rows = [self._row[code] for code in index]
-        value[rows], present[rows] = list(index.values()), 1
+    def lonely(self, index: Indices) -> dict[str, int]:
+        """Side of each lonely station of an hour: 1 above its neighbours, -1 below."""
+        present = (index >= 0).astype(np.int64)
+        value = index * present
         count, total, squares = self._around(present), self._around(value), self._around(value * value)
         sides = self._sides(value, present, count, total, squares)
         return {self._codes[row]: int(sides[row]) for row in np.flatnonzero(sides).tolist()}
@@ -74,10 +76,10 @@ class Neighbours:
         far = np.abs(apart) > limits.threshold * np.maximum(deviation, limits.min_std)
         return np.where(judged & far, np.sign(apart), 0).astype(np.int64)
 
-    def follow(self, runs: Runs, index: Mapping[str, int]) -> Runs:
+    def follow(self, runs: Runs, index: Indices) -> Runs:
         """The runs after one more hour. A station without an index keeps its run: silence proves nothing."""
         sides = self.lonely(index)
-        silent = {code: run for code, run in runs.items() if code not in index and code in self._row}
+        silent = {code: run for code, run in runs.items() if code in self._row and index[self._row[code]] < 0}
         going = {code: side + _same_side(runs.get(code, 0), side) for code, side in sides.items()}
         return {**silent, **going}
 

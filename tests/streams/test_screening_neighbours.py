@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from streams.airsheds import Airshed, Detection, Province
 from streams.clock import utc
@@ -76,6 +78,10 @@ def record(code: str, hour: int, index: int) -> StationIndex:
 Course = list[dict[str, int]]  # by hour, index by station
 
 
+def indices(values: dict[str, int]) -> NDArray[np.int64]:
+    return np.array([values.get(code, -1) for code in CODES])
+
+
 def pieces(course: Course) -> list[list[StationIndex] | Mark]:
     found: list[list[StationIndex] | Mark] = []
     for hour, values in enumerate(course, start=1):
@@ -114,7 +120,7 @@ def test_the_first_station_that_a_plume_reaches_survives() -> None:
         return 300 if hour >= arrives else 60
 
     course = [{code: level(number, hour) + hour % 5 for number, code in enumerate(CODES)} for hour in range(40)]
-    lonely = Neighbours(STATIONS.stations, NeighbourLimits()).lonely(course[6])
+    lonely = Neighbours(STATIONS.stations, NeighbourLimits()).lonely(indices(course[6]))
     assert lonely == {"S0": 1}, "it does look like an outlier"
     assert suspects(course) == []
 
@@ -148,7 +154,7 @@ def test_silence_neither_ends_a_run_nor_adds_to_it() -> None:
     ],
 )
 def test_every_limit_counts(limits: NeighbourLimits, lonely: dict[str, int]) -> None:
-    assert Neighbours(STATIONS.stations, limits).lonely({**around(60, 0), "S4": 320}) == lonely
+    assert Neighbours(STATIONS.stations, limits).lonely(indices({**around(60, 0), "S4": 320})) == lonely
 
 
 def test_distances_are_those_of_the_globe() -> None:
