@@ -6,18 +6,31 @@ is killed starts over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from airshed.pipeline import Outcome, Pipeline, untimely
+from airshed.pipeline import FirstStage, Judges, Outcome, untimely
 from rules.model import Pack
 from rules.shelf import Shelf
+from streams.airsheds import Airshed
 from streams.batches import ReadingBatch
+from streams.clock import epoch_s
 from streams.gateway import replay_chunks
-from streams.schemas import Mark, Rejected
+from streams.index_batches import IndexBatch
+from streams.schemas import Mark, Rejected, StationWind
 from streams.screening import Limits
 from streams.stage import State, Unkept
 from streams.stations import StationRegistry
+
+
+@dataclass(frozen=True)
+class IndexStep:
+    """What the first stage made of everything between two marks; ``said``: its words, the rest as of ``Step``."""
+
+    mark: Mark
+    readings: int
+    said: Sequence[IndexBatch | StationWind | Mark]
+    rejected: list[Rejected]
 
 
 @dataclass(frozen=True)
@@ -57,16 +70,49 @@ def play(
         state: state of a stage by its name; by default one that is never resumed.
         shelf: packs over time, of which ``pack`` is the base; ``None``: ``pack`` always.
     """
-    pipeline = Pipeline(pack, registry, state or (lambda stage: Unkept()), mode="exercise", limits=limits, shelf=shelf)
-    detection = pack.airshed.detection
-    readings, whole, rejected = 0, Outcome(), list[Rejected]()
+    state_of = state or _unkept
+    judged = judging(pack, registry, limits=limits, state=state, shelf=shelf)
+    for step in indexed(chunks, pack.airshed, registry, limits=limits, state=state_of("index")):
+        yield judged(step)
+
+
+def indexed(
+    chunks: Iterable[ReadingBatch],
+    airshed: Airshed,
+    registry: StationRegistry,
+    *,
+    limits: Limits | None = None,
+    state: State | None = None,
+) -> Iterator[IndexStep]:
+    """The first half: readings to station indices. Arguments as of :func:`play`."""
+    stage = FirstStage([airshed], registry, Unkept() if state is None else state, limits=limits)
+    readings, rejected = 0, list[Rejected]()
+    detection = airshed.detection
     for item in replay_chunks(chunks, step_s=detection.step_s, lateness_s=detection.lateness_s):
         if isinstance(item, Mark):
-            whole.add(pipeline.advance(item))
-            yield Step(item, readings, whole, rejected)
-            readings, whole, rejected = 0, Outcome(), []
+            yield IndexStep(item, readings, stage.advance(item, epoch_s(item.time)), rejected)
+            readings, rejected = 0, []
         else:
-            outcome = pipeline.accept(item)
-            whole.add(outcome)
+            rejected += untimely(item, stage.accept(item), registry)
             readings += len(item)
-            rejected += untimely(item, outcome.untimely, registry)
+
+
+def judging(
+    pack: Pack,
+    registry: StationRegistry,
+    *,
+    limits: Limits | None = None,
+    state: Callable[[str], State] | None = None,
+    shelf: Shelf | None = None,
+) -> Callable[[IndexStep], Step]:
+    """The second half: what takes the steps of :func:`indexed`, in order, on to notices. Arguments as of that."""
+    judges = Judges(pack, registry, state or _unkept, mode="exercise", limits=limits, shelf=shelf)
+
+    def judged(step: IndexStep) -> Step:
+        return Step(step.mark, step.readings, judges.judge(step.said, epoch_s(step.mark.time)), step.rejected)
+
+    return judged
+
+
+def _unkept(_stage: str) -> State:
+    return Unkept()

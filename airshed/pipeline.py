@@ -16,6 +16,7 @@ from rules.model import Pack
 from rules.notices import Notice
 from rules.shelf import Shelf
 from streams import metrics
+from streams.airsheds import Airshed
 from streams.batches import ReadingBatch
 from streams.clock import epoch_s
 from streams.encoding import to_messages
@@ -24,7 +25,7 @@ from streams.index_batches import IndexBatch
 from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
-from streams.schemas import EpisodeEvent, Mark, ProvinceState, Rejected, StationIndex
+from streams.schemas import EpisodeEvent, Mark, ProvinceState, Rejected, StationIndex, StationWind
 from streams.screening import RULES, Limits
 from streams.stage import State, slices
 from streams.stations import StationRegistry
@@ -56,8 +57,8 @@ class Outcome:
         return [record for batch in self.indices for record in batch.records()]
 
 
-class Pipeline:
-    """Index, provinces, episodes and rules in one process, each with its own durable state.
+class Judges:
+    """Provinces, episodes and rules in one process, each with its own durable state.
 
     Args:
         pack: the base pack: of the shelf, if there is one.
@@ -71,51 +72,94 @@ class Pipeline:
         state: Callable[[str], State],
         *,
         mode: Any,
-        provisional: bool = False,
         limits: Limits | None = None,
         shelf: Shelf | None = None,
     ) -> None:
         airsheds = [pack.airshed]
         limits = limits or Limits()
-        self.index = Intake(IndexStage(registry, airsheds, state("index"), provisional=provisional, limits=limits))
         self.provinces = ProvinceWatch(airsheds, registry, state("provinces"), limits.neighbours, versions=shelf)
         self.episodes = EpisodeTracker(airsheds, state("episodes"), pack=pack.reference, versions=shelf)
         self.rules = RuleEngine(pack, state("rules"), mode, packs=shelf.pack if shelf else None)
         self.shelf = shelf
-        self._now_s = 0.0
+
+    def judge(self, said: Sequence[IndexBatch | StationWind | Mark], now_s: float) -> Outcome:
+        """What follows from what the first stage said at a mark. ``now_s``: the clock against which lag is measured."""
+        outcome = Outcome(indices=[item for item in said if isinstance(item, IndexBatch)])
+        states = _drive("provinces", self.provinces.accept_columns, self.provinces.advance, said)
+        _show_progress("provinces", states, now_s)
+        outcome.provinces = [item for item in states if isinstance(item, ProvinceState)]
+        events = _drive("episodes", self.episodes.accept, self.episodes.advance, states)
+        _show_progress("episodes", events, now_s)
+        outcome.episodes = [item for item in events if isinstance(item, EpisodeEvent)]
+        notices = _drive("rules", self.rules.accept, self.rules.advance, events)
+        _show_progress("rules", notices, now_s)
+        outcome.notices = [item for item in notices if not isinstance(item, Mark)]
+        for told in (outcome.provinces, outcome.episodes):
+            count_said(told)
+        count_decisions(self.rules.take_decisions())
+        report_reigns(self.episodes, self.shelf)
+        return outcome
+
+
+class FirstStage:
+    """Screening and the index stage: what is done with readings before anything is judged."""
+
+    def __init__(
+        self,
+        airsheds: Sequence[Airshed],
+        registry: StationRegistry,
+        state: State,
+        *,
+        provisional: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self.index = Intake(IndexStage(registry, airsheds, state, provisional=provisional, limits=limits or Limits()))
+
+    def accept(self, batch: ReadingBatch) -> list[tuple[int, str]]:
+        """Take readings in. Returns (row, reason) of those that cannot count."""
+        _timed("index", self.index.accept, batch)
+        count_readings(self.index.take_counts())
+        return self.index.take_rejected()
+
+    def advance(self, mark: Mark, now_s: float) -> Sequence[IndexBatch | StationWind | Mark]:
+        """Event time has moved: what is to be said of the hours that are complete, and the mark that is passed on."""
+        said: Sequence[IndexBatch | StationWind | Mark] = _timed("index", self.index.advance_in_columns, mark)
+        metrics.EVENT_TIME.labels("gateway").set(epoch_s(mark.time))
+        _show_progress("index", said, now_s)
+        count_readings(self.index.take_counts())
+        count_index_values(item for item in said if isinstance(item, IndexBatch))
+        return said
+
+
+class Pipeline:
+    """All stages in one process. Arguments as of :class:`Judges`."""
+
+    def __init__(
+        self,
+        pack: Pack,
+        registry: StationRegistry,
+        state: Callable[[str], State],
+        *,
+        mode: Any,
+        provisional: bool = False,
+        limits: Limits | None = None,
+        shelf: Shelf | None = None,
+    ) -> None:
+        self._first = FirstStage([pack.airshed], registry, state("index"), provisional=provisional, limits=limits)
+        self._judges = Judges(pack, registry, state, mode=mode, limits=limits, shelf=shelf)
+        self.episodes = self._judges.episodes
 
     def accept(self, batch: ReadingBatch) -> Outcome:
         """Take screened readings in. Nothing is decided before the next mark."""
-        outcome = Outcome()
-        _timed("index", self.index.accept, batch)
-        count(outcome, self)
-        outcome.untimely = self.index.take_rejected()
-        return outcome
+        return Outcome(untimely=self._first.accept(batch))
 
     def advance(self, mark: Mark, now_s: float | None = None) -> Outcome:
         """Event time has moved: decide every complete step, through all stages.
 
         ``now_s``: the clock against which lag is measured, UTC epoch seconds; in a replay the mark is the clock.
         """
-        outcome = Outcome()
-        self._now_s = epoch_s(mark.time) if now_s is None else now_s
-        self._pass_on(_timed("index", self.index.advance_in_columns, mark), outcome)
-        metrics.EVENT_TIME.labels("gateway").set(epoch_s(mark.time))
-        return outcome
-
-    def _pass_on(self, said: Sequence[IndexBatch | Mark], outcome: Outcome) -> None:
-        outcome.indices = [item for item in said if isinstance(item, IndexBatch)]
-        _show_progress("index", said, self._now_s)
-        states = _drive("provinces", self.provinces.accept_columns, self.provinces.advance, said)
-        _show_progress("provinces", states, self._now_s)
-        outcome.provinces = [item for item in states if isinstance(item, ProvinceState)]
-        events = _drive("episodes", self.episodes.accept, self.episodes.advance, states)
-        _show_progress("episodes", events, self._now_s)
-        outcome.episodes = [item for item in events if isinstance(item, EpisodeEvent)]
-        notices = _drive("rules", self.rules.accept, self.rules.advance, events)
-        _show_progress("rules", notices, self._now_s)
-        outcome.notices = [item for item in notices if not isinstance(item, Mark)]
-        count(outcome, self)
+        clock_s = epoch_s(mark.time) if now_s is None else now_s
+        return self._judges.judge(self._first.advance(mark, clock_s), clock_s)
 
 
 def _drive(name: str, accept: _Call, advance: _Call, items: Iterable[Any]) -> list[Any]:
@@ -142,16 +186,6 @@ def _timed(name: str, call: _Call, argument: Any) -> Sequence[Any]:
     result = call(argument)
     metrics.STAGE_SECONDS.labels(name).observe(time.perf_counter() - started)
     return result
-
-
-def count(outcome: Outcome, pipeline: Pipeline) -> None:
-    """Tell the metrics what was said and what became of the readings."""
-    count_readings(pipeline.index.take_counts())
-    count_index_values(outcome.indices)
-    for said in (outcome.provinces, outcome.episodes):
-        count_said(said)
-    count_decisions(pipeline.rules.take_decisions())
-    report_reigns(pipeline.episodes, pipeline.shelf)
 
 
 _UNTIMELY = {

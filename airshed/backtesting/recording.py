@@ -82,16 +82,23 @@ class Recording:
             remedy = "is --stations its registry?"
             raise InputError(f"no reading in it can be used{first}", place=str(self.path), remedy=remedy)
 
+    def size(self) -> int:
+        """Bytes of all files, 0 where there is none."""
+        return sum(self._sizes().values())
+
+    def _sizes(self) -> dict[Path, int]:
+        files = [self.path] if self.path.is_file() else sorted(p for p in self.path.rglob("*") if p.is_file())
+        return {file: file.stat().st_size for file in files}
+
     def _pieces(self) -> Iterator[Piece]:
         if not self.path.exists():
             raise InputError("does not exist", place=str(self.path), remedy="give a file or a folder with readings")
-        files = [self.path] if self.path.is_file() else sorted(p for p in self.path.rglob("*") if p.is_file())
-        sizes = {file: file.stat().st_size for file in files}
+        sizes = self._sizes()
         if sum(sizes.values()) <= WHOLE_BYTES:
             yield Piece(str(self.path), 1.0, self._checked(load_path(self.path, self._reader()), self.path))
             return
         done = 0
-        for file in files:
+        for file in sizes:
             done += sizes[file]
             for loaded in self._file(file):
                 yield Piece(str(file), done / sum(sizes.values()), self._checked(loaded, file))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from airshed import dry
+from airshed.backtesting.beside import beside, worth_a_process
+from airshed.backtesting.feed import Lane, Seen, feed
 from airshed.backtesting.observed import Observed
 from airshed.backtesting.recording import Intake, Recording
 from airshed.backtesting.tallies import Tally
+from airshed.dry import judging
 from rules.model import Pack
-from streams.batches import ReadingBatch
 from streams.errors import InputError
 from streams.screening import Limits
 from streams.stations import StationRegistry, read_stations
@@ -64,57 +64,16 @@ def trial(pack: Pack, stations: Path, label: str = "") -> Trial:
 
 
 def play(recording: Recording, trials: Sequence[Trial], limits: Limits | None = None) -> Played:
-    """Play a recording through every pack at once. The yardstick is laid over the provinces of the last one.
-
-    Rows of a registry are numbered by station code, whatever the airshed: a batch serves all packs.
-    """
-    yardstick = trials[-1]
-    observed = Observed(yardstick.pack.airshed, yardstick.registry)
-    watched = _Watched(observed)
-    sources = shared(watched.past(recording.chunks()), len(trials))
-    runs = [_steps(one, source, limits) for one, source in zip(trials, sources, strict=True)]
-    # By event time: the packs keep pace, so that no more than a piece or two of the recording is held for the slower.
-    for _ in heapq.merge(*runs):
-        pass
-    observed.finish()
-    return Played(trials, observed, recording.intake, watched.first_s or 0, watched.last_s)
-
-
-def _steps(one: Trial, chunks: Iterable[ReadingBatch], limits: Limits | None) -> Iterator[float]:
-    for step in dry.play(chunks, one.pack, one.registry, limits=limits):
-        one.tally.add(step.outcome)
-        yield step.mark.time.timestamp()
-
-
-def shared(items: Iterator[ReadingBatch], number: int) -> list[Iterator[ReadingBatch]]:
-    """The same items for several readers; what all of them have had is let go at once (``itertools.tee`` keeps 57)."""
-    waiting: list[deque[ReadingBatch]] = [deque() for _ in range(number)]
-
-    def reader(own: deque[ReadingBatch]) -> Iterator[ReadingBatch]:
-        while True:
-            if not own:
-                item = next(items, None)
-                if item is None:
-                    return
-                for queue in waiting:
-                    queue.append(item)
-                del item
-            yield own.popleft()
-
-    return [reader(queue) for queue in waiting]
-
-
-class _Watched:
-    """Lets the yardstick see the readings on their way."""
-
-    def __init__(self, observed: Observed) -> None:
-        self._observed = observed
-        self.first_s: int | None = None
-        self.last_s = 0
-
-    def past(self, chunks: Iterable[ReadingBatch]) -> Iterator[ReadingBatch]:
-        for batch in chunks:
-            self.first_s = self.first_s if self.first_s is not None else int(batch.time_s.min())
-            self.last_s = max(self.last_s, int(batch.time_s.max()))
-            self._observed.accept(batch)
-            yield batch
+    """Play a recording through every pack at once. The yardstick is laid over the provinces of the last one."""
+    lanes = [Lane(one.pack.airshed, one.registry) for one in trials]
+    judges = [judging(one.pack, one.registry, limits=limits) for one in trials]
+    seen: Seen | None = None
+    fed = (beside if worth_a_process(recording) else feed)(recording, lanes, limits)
+    with closing(fed):  # ends the other process at once, whatever happens here
+        for item in fed:
+            if isinstance(item, Seen):
+                seen = item
+            else:
+                trials[item.lane].tally.add(judges[item.lane](item.step).outcome)
+    assert seen is not None, "a feed ends with what was seen"
+    return Played(trials, seen.observed, seen.intake, seen.first_s, seen.last_s)

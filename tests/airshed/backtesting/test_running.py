@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 
 import airshed.backtesting
 from airshed import dry
+from airshed.backtesting.feed import shared
 from airshed.backtesting.findings import Findings, findings, yardstick
 from airshed.backtesting.people import people_of
 from airshed.backtesting.recording import Recording
 from airshed.backtesting.reference import reference_of
-from airshed.backtesting.running import Played, play, shared, trial
+from airshed.backtesting.running import Played, play, trial
 from airshed.backtesting.sentences import changes, summary
 from airshed.cli import app
 from airshed.pipeline import Outcome
