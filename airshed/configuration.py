@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,14 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from airshed.message_settings import (
+    CapSettings,
+    EmailSettings,
+    OperatorSettings,
+    SmsSettings,
+    VoiceSettings,
+    WebhookSettings,
+)
 from airshed.secret import Secret
 from airshed.source_settings import DEFAULT_KIND, KINDS, SourceSettings, problems_of, resolved
 from notifiers.deliveries import ChannelName
@@ -28,30 +37,6 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     name: str = "gateway"
     of: int = 1
     mark_every_s: float = 30.0
-
-
-class SmsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The SMS provider. Without ``base_url`` the sandbox endpoint is used; with mode ``actual`` it is required."""
-
-    base_url: str | None = None
-    account_sid: str = "ACsandbox"
-    auth_token: Secret | None = None
-    sender: str = "AIRSHED"
-    status_callbacks: bool = True
-    timeout_s: float = 10.0
-
-
-class EmailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The mail server. Without ``host`` the sandbox mailbox is used; with mode ``actual`` it is required."""
-
-    host: str | None = None
-    port: int = 587
-    username: str | None = None
-    password: Secret | None = None
-    starttls: bool = True
-    sender: str = "canh-bao@airshed.example.invalid"
-    lookup_url: str | None = None
-    timeout_s: float = 20.0
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,6 +135,10 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     gateway: GatewaySettings = GatewaySettings()
     sms: SmsSettings = SmsSettings()
     email: EmailSettings = EmailSettings()
+    voice: VoiceSettings = VoiceSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    cap: CapSettings = CapSettings()
+    operators: OperatorSettings = OperatorSettings()
     sandbox: SandboxSettings = SandboxSettings()
     web: WebSettings = WebSettings()
     kafka: KafkaSection = KafkaSection()
@@ -270,6 +259,10 @@ def _resolved(settings: Configuration, base: Path) -> Configuration:
     changes["sources"] = [resolved(source, base) for source in settings.sources]
     if settings.pack.endswith((".yaml", ".yml")):
         changes["pack"] = str(base / settings.pack)
+    if settings.cap.folder is not None:
+        changes["cap"] = msgspec.structs.replace(settings.cap, folder=str(base / settings.cap.folder))
+    if settings.email.ca_file:
+        changes["email"] = msgspec.structs.replace(settings.email, ca_file=str(base / settings.email.ca_file))
     if settings.rules.folder is not None:
         changes["rules"] = RulesSection(folder=str(base / settings.rules.folder))
     return msgspec.structs.replace(settings, **changes)
@@ -284,6 +277,12 @@ def _contradictions(settings: Configuration) -> list[Problem]:
         if value is not None and not Path(value).is_file():
             problems.append(Problem(f"no file {value}", field=name, remedy="name the registry file or leave it out"))
     problems += problems_of(settings.sources)
+    for network in settings.webhooks.allowed_networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            remedy = "write it like 10.20.0.0/16"
+            problems.append(Problem(str(error), field="webhooks.allowed_networks", remedy=remedy))
     if settings.mode == "actual":
         problems += _missing_for_actual(settings)
     return problems

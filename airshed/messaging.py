@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,32 @@ import sqlalchemy as sa
 import structlog
 from litestar import Litestar
 
+from airshed.channels import actual_channels, callback_secrets, exercise_channels, return_paths
 from airshed.configuration import Configuration
 from airshed.dispatch_settings import dispatch_settings
+from airshed.operator_channels import operators_told
 from console.app import ConsoleSettings, create_app
-from notifiers.channels.email import EmailChannel, EmailSettings
-from notifiers.channels.sms import SmsChannel, SmsSettings
+from console.cap import cap_routes
+from notifiers.bounce_intake import BounceIntake
+from notifiers.cap.alerts import Publisher
+from notifiers.cap.publication import Publication
 from notifiers.composer import Composer
 from notifiers.contacts import Vault
 from notifiers.database import upgrade
 from notifiers.dispatcher import Dispatcher, OnChange
 from notifiers.facilities import import_facilities
 from notifiers.links import Links
-from notifiers.messages import ActualMessage, Channel, ExerciseMessage
+from notifiers.messages import ActualMessage, ExerciseMessage
 from notifiers.registries import ImportReport, ImportRules
-from notifiers.sandbox.server import ACCOUNT_SID, AUTH_TOKEN, Addresses, Sandbox
+from notifiers.renderer import Renderer
+from notifiers.sandbox.server import Addresses, Sandbox
 from notifiers.subscribers import import_subscribers
+from notifiers.withdrawal import withdraw_contact
 from rules.model import Pack
 from streams.clock import Clock
-from streams.errors import ConfigurationError, Problem
 
 _SECRET_BYTES = 32
+_CAP_EVERY_S = 5.0  # between looks for new alerts; one query each
 _log = structlog.get_logger()
 
 
@@ -43,12 +50,13 @@ class Keys:
 
     links: Links
     vault: Vault
+    secret: str = field(repr=False)
 
 
 def keys_of(settings: Configuration, data_dir: Path, public_url: str) -> Keys:
     """The installation's keys. An exercise makes its own secret in ``data_dir`` on first use."""
     secret = settings.secret_key.reveal() if settings.secret_key else _own_secret(data_dir / "secret.key")
-    return Keys(Links([secret], public_url), Vault.from_secret(secret))
+    return Keys(Links([secret], public_url), Vault.from_secret(secret), secret)
 
 
 def _own_secret(path: Path) -> str:
@@ -95,9 +103,59 @@ async def messaging(
             addresses = sandbox.addresses
         dispatcher = _dispatcher(engine, settings, keys, clock, addresses, worker, on_change)
         stack.push_async_callback(dispatcher.close)
-        token = AUTH_TOKEN if addresses else _revealed(settings.sms.auth_token)
-        pages = ConsoleSettings(engine=engine, links=keys.links, sms_auth_token=token, clock=clock)
-        yield Messaging(engine, keys, dispatcher, create_app(pages, extra_routes), sandbox)
+        stack.enter_context(operators_told(settings))
+        paths, bounces = return_paths(settings, keys.secret), settings.email.bounces
+        if paths is not None and bounces is not None:
+            await stack.enter_async_context(BounceIntake(engine, paths, bounces.host, bounces.port))
+        pages = console_settings(engine, settings, keys, clock)
+        publication = cap_publication(engine, settings, public_url, clock)
+        routes = [*extra_routes, *(cap_routes(publication) if publication else ())]
+        if publication is not None and publication.folder is not None:
+            writing = asyncio.create_task(_keep_written(publication))
+            stack.push_async_callback(_cancelled, writing)
+        yield Messaging(engine, keys, dispatcher, create_app(pages, routes), sandbox)
+
+
+def console_settings(engine: sa.Engine, settings: Configuration, keys: Keys, clock: Clock) -> ConsoleSettings:
+    """What the pages and webhooks of an installation need."""
+
+    def stop(connection: sa.Connection, number: str, channel: str, now_s: float) -> int:
+        return withdraw_contact(connection, keys.vault, number, "sms", by=channel, now_s=now_s)
+
+    secrets_ = callback_secrets(settings, sandbox=settings.mode == "exercise")
+    return ConsoleSettings(engine=engine, links=keys.links, withdraw=stop, clock=clock, **secrets_)
+
+
+def cap_publication(
+    engine: sa.Engine, settings: Configuration, public_url: str, clock: Clock
+) -> Publication | None:
+    """The public alerts, if there are any."""
+    cap = settings.cap
+    if not cap.sender:
+        return None
+    return Publication(
+        engine,
+        Publisher(cap.sender, public_url),
+        Renderer(),
+        f"{public_url.rstrip('/')}/cap",
+        clock,
+        Path(cap.folder) if cap.folder else None,
+    )
+
+
+async def _keep_written(publication: Publication) -> None:
+    """Keep the files of alerts as they should be, until cancelled."""
+    while True:
+        try:
+            await asyncio.to_thread(publication.write)
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            _log.exception("alerts cannot be written", folder=str(publication.folder), error=type(error).__name__)
+        await asyncio.sleep(_CAP_EVERY_S)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _given_sandbox(settings: Configuration) -> Addresses | None:
@@ -119,95 +177,19 @@ def _dispatcher(
     on_change: OnChange | None,
 ) -> Dispatcher[Any]:
     composer = Composer(engine, keys.vault, keys.links)
+    paths = return_paths(settings, keys.secret)
+    shared: dict[str, Any] = {
+        "clock": clock,
+        "worker": worker,
+        "settings": dispatch_settings(settings),
+        "on_change": on_change,
+    }
     if sandbox is not None:
-        quick = settings.sandbox.lookup_after_s
-        exercise: list[Channel[ExerciseMessage]] = [
-            SmsChannel(ExerciseMessage, _sandbox_sms(settings, sandbox, quick), keys.links),
-            EmailChannel(ExerciseMessage, _sandbox_email(settings, sandbox, quick)),
-        ]
-        return Dispatcher(
-            engine,
-            exercise,
-            composer,
-            accepts=ExerciseMessage,
-            clock=clock,
-            worker=worker,
-            settings=dispatch_settings(settings),
-            on_change=on_change,
-        )
-    actual: list[Channel[ActualMessage]] = [
-        SmsChannel(ActualMessage, _real_sms(settings), keys.links),
-        EmailChannel(ActualMessage, _real_email(settings)),
-    ]
+        exercise = exercise_channels(settings, sandbox, keys.links, paths)
+        return Dispatcher(engine, exercise, composer, accepts=ExerciseMessage, **shared)
     return Dispatcher(
-        engine,
-        actual,
-        composer,
-        accepts=ActualMessage,
-        clock=clock,
-        worker=worker,
-        settings=dispatch_settings(settings),
-        on_change=on_change,
+        engine, actual_channels(settings, keys.links, paths), composer, accepts=ActualMessage, **shared
     )
-
-
-def _sandbox_sms(settings: Configuration, sandbox: Addresses, lookup_after_s: float) -> SmsSettings:
-    return SmsSettings(
-        base_url=sandbox.sms_base_url,
-        account_sid=ACCOUNT_SID,
-        auth_token=AUTH_TOKEN,
-        sender=settings.sms.sender,
-        status_callbacks=settings.sms.status_callbacks,
-        timeout_s=settings.sms.timeout_s,
-        lookup_after_s=lookup_after_s,
-    )
-
-
-def _sandbox_email(settings: Configuration, sandbox: Addresses, lookup_after_s: float) -> EmailSettings:
-    return EmailSettings(
-        host=sandbox.smtp_host,
-        port=sandbox.smtp_port,
-        sender=settings.email.sender,
-        lookup_url=sandbox.mail_lookup_url,
-        timeout_s=settings.email.timeout_s,
-        lookup_after_s=lookup_after_s,
-    )
-
-
-def _real_sms(settings: Configuration) -> SmsSettings:
-    sms = settings.sms
-    return SmsSettings(
-        base_url=_given(sms.base_url, "sms.base_url"),
-        account_sid=sms.account_sid,
-        auth_token=_revealed(sms.auth_token),
-        sender=sms.sender,
-        status_callbacks=sms.status_callbacks,
-        timeout_s=sms.timeout_s,
-    )
-
-
-def _real_email(settings: Configuration) -> EmailSettings:
-    email = settings.email
-    return EmailSettings(
-        host=_given(email.host, "email.host"),
-        port=email.port,
-        sender=email.sender,
-        username=email.username or "",
-        password=email.password.reveal() if email.password else "",
-        security="starttls" if email.starttls else "none",
-        lookup_url=email.lookup_url or "",
-        timeout_s=email.timeout_s,
-    )
-
-
-def _given(value: str | None, field: str) -> str:
-    if value is None:
-        raise ConfigurationError([Problem("needed to send real messages", field=field, remedy="set it")])
-    return value
-
-
-def _revealed(secret: Any) -> str:
-    return str(secret.reveal()) if secret is not None else ""
 
 
 def import_registries(

@@ -187,12 +187,13 @@ async def console(settings: Configuration, stop: asyncio.Event, *, port: int | N
     """Acknowledgement pages and webhooks, apart from the dispatcher."""
     engine, web = database_of(settings), settings.web
     keys = keys_of(settings, Path(settings.data_dir), web.public_url)
-    token = settings.sms.auth_token.reveal() if settings.sms.auth_token else AUTH_TOKEN
     health = Health({"database": lambda: database_problem(engine)})
-    pages = ConsoleSettings(engine=engine, links=keys.links, sms_auth_token=token)
-    app = create_app(pages, health_routes(health))
-    async with serving(app, listening_socket(web.host, web.port if port is None else port)):
-        await stop.wait()
+    pages = console_settings(engine, settings, keys, SystemClock())
+    publication = cap_publication(engine, settings, web.public_url, SystemClock())
+    app = create_app(pages, [*health_routes(health), *(cap_routes(publication) if publication else ())])
+    with operators_told(settings):
+        async with serving(app, listening_socket(web.host, web.port if port is None else port)):
+            await stop.wait()
 
 
 def _registry(settings: Configuration) -> Any:

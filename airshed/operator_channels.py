@@ -1,0 +1,35 @@
+"""The operators' chat and on-call services of an installation, while a service runs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from airshed.configuration import Configuration
+from notifiers.chat import chat_services
+from notifiers.operators import OperatorDesk, OperatorLimits, install
+
+
+@contextlib.contextmanager
+def operators_told(settings: Configuration) -> Iterator[OperatorDesk | None]:
+    """While the block runs, ``notifiers.operators.tell`` reaches the configured services; ``None`` without any.
+
+    Raises:
+        ConfigurationError: the secret is not there, or holds what apprise does not understand.
+    """
+    section = settings.operators
+    if section.addresses is None:
+        yield None
+        return
+    exercise = "DIỄN TẬP / EXERCISE: " if settings.mode == "exercise" else ""
+    desk = OperatorDesk(
+        chat_services([section.addresses.reveal()]),
+        prefix=f"{exercise}[{section.name}] ",
+        limits=OperatorLimits(repeat_after_s=section.repeat_after_s),
+    )
+    restore = install(desk)
+    try:
+        yield desk
+    finally:
+        restore()
+        desk.close()
