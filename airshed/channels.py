@@ -86,7 +86,7 @@ def actual_channels(settings: Configuration, links: Links, paths: ReturnPaths | 
         channels.append(VoiceChannel(ActualMessage, voice, links))
     if settings.webhooks.keys:
         hooks = WebhookSettings(
-            keys=_table(settings.webhooks.keys, "webhooks.keys"),
+            keys=webhook_keys(settings),
             allowed=Allowed.of(settings.webhooks.allowed_networks),
             timeout_s=settings.webhooks.timeout_s,
         )
@@ -98,6 +98,11 @@ def return_paths(settings: Configuration, secret: str) -> ReturnPaths | None:
     """Return paths of mails, if bounces are read. Raises ``ConfigurationError`` for an address that cannot be."""
     bounces = settings.email.bounces
     return ReturnPaths([secret], bounces.address) if bounces else None
+
+
+def webhook_keys(settings: Configuration) -> Mapping[str, list[str]]:
+    """Keys by host. Raises ``ConfigurationError`` for what is no table of them."""
+    return _table(settings.webhooks.keys, "webhooks.keys") if settings.webhooks.keys else {}
 
 
 def callback_secrets(settings: Configuration, *, sandbox: bool) -> dict[str, Any]:

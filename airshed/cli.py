@@ -67,6 +67,8 @@ COMMANDS = {
     "notices": Lazy(
         "airshed.commands.notices:app", "Notices that need an officer's yes, or wait behind the storm guard."
     ),
+    "operators": Lazy("airshed.commands.operators:app", "Operators' chat and on-call services."),
+    "cap": Lazy("airshed.commands.cap:app", "Public alerts in CAP 1.2."),
     "rules": Lazy("airshed.commands.rules:app", "Rule packs."),
     "regions": Lazy("airshed.commands.regions:app", "The provinces of a country: codes, names, borders, former names."),
     "scenarios": Lazy("airshed.commands.scenarios:app", "Simulated weather and faults."),

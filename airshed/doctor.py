@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from airshed.channel_checks import channel_looks
 from airshed.configuration import Configuration
 from airshed.reloading import base_of, shelf_of
 from notifiers.database import connect, reading
@@ -36,6 +37,7 @@ def examine(settings: Configuration) -> list[Finding]:
         ("database", lambda: _database(settings)),
         ("disk", lambda: _disk(settings)),
         ("messages", lambda: _endpoints(settings)),
+        *channel_looks(settings),
     ]
     return [_look(what, look) for what, look in looks]
 

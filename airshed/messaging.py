@@ -126,9 +126,7 @@ def console_settings(engine: sa.Engine, settings: Configuration, keys: Keys, clo
     return ConsoleSettings(engine=engine, links=keys.links, withdraw=stop, clock=clock, **secrets_)
 
 
-def cap_publication(
-    engine: sa.Engine, settings: Configuration, public_url: str, clock: Clock
-) -> Publication | None:
+def cap_publication(engine: sa.Engine, settings: Configuration, public_url: str, clock: Clock) -> Publication | None:
     """The public alerts, if there are any."""
     cap = settings.cap
     if not cap.sender:
@@ -187,9 +185,7 @@ def _dispatcher(
     if sandbox is not None:
         exercise = exercise_channels(settings, sandbox, keys.links, paths)
         return Dispatcher(engine, exercise, composer, accepts=ExerciseMessage, **shared)
-    return Dispatcher(
-        engine, actual_channels(settings, keys.links, paths), composer, accepts=ActualMessage, **shared
-    )
+    return Dispatcher(engine, actual_channels(settings, keys.links, paths), composer, accepts=ActualMessage, **shared)
 
 
 def import_registries(

@@ -20,14 +20,22 @@ from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.worker import Worker
 from airshed.local import store
 from airshed.local.live import database_of, database_problem, until
-from airshed.messaging import import_registries, keys_of, log_imports, messaging
+from airshed.messaging import (
+    cap_publication,
+    console_settings,
+    import_registries,
+    keys_of,
+    log_imports,
+    messaging,
+)
+from airshed.operator_channels import operators_told
 from airshed.recordings import load_readings
 from airshed.reloading import Reloading, base_of, shelf_of
 from airshed.service import Health, health_app, health_routes, listening_socket, serving
 from airshed.sources import Feeds, memory_of
-from console.app import ConsoleSettings, create_app
+from console.app import create_app
+from console.cap import cap_routes
 from notifiers.database import notices, reading
-from notifiers.sandbox.server import AUTH_TOKEN
 from rules.loading import load_pack
 from rules.notices import Notice
 from streams.clock import ManualClock, SystemClock, epoch_s

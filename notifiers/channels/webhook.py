@@ -76,7 +76,7 @@ class WebhookChannel(Generic[M]):
         self._guard: ModeGuard[M] = ModeGuard(accepts)
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._keys = {host.lower(): _keys(host, texts) for host, texts in settings.keys.items()}
+        self._keys = {host.lower(): checked_keys(host, texts) for host, texts in settings.keys.items()}
         self._resolver = CheckedResolver(settings.allowed, resolver)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -120,7 +120,11 @@ class WebhookChannel(Generic[M]):
             url = self._settings.allowed.check(instead or contact)
         except ForbiddenAddressError as error:
             raise PermanentDeliveryError(str(error), code="forbidden-address") from None
-        keys = _keys("instead", [self._settings.instead_key]) if instead else self._keys.get((url.host or "").lower())
+        keys = (
+            checked_keys("instead", [self._settings.instead_key])
+            if instead
+            else self._keys.get((url.host or "").lower())
+        )
         if not keys:
             raise PermanentDeliveryError("no key is configured for this host", code="no-key")
         return url, keys
@@ -158,7 +162,8 @@ def _judge(status: int) -> None:
     raise PermanentDeliveryError(f"refused with HTTP {status}", code=f"http-{status}")
 
 
-def _keys(host: str, texts: Sequence[str]) -> list[bytes]:
+def checked_keys(host: str, texts: Sequence[str]) -> list[bytes]:
+    """The keys of a host as bytes. Raises ``ConfigurationError`` for what are no keys, without showing them."""
     try:
         keys = [base64.b64decode(text.removeprefix(_PREFIX), validate=True) for text in texts]
     except (binascii.Error, ValueError):

@@ -1,0 +1,211 @@
+"""What doctor says of channels, and what an installation is built of."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+from typer.testing import CliRunner
+
+from airshed.channel_checks import channel_looks
+from airshed.channels import actual_channels, callback_secrets, exercise_channels
+from airshed.cli import app
+from airshed.configuration import Configuration, load
+from airshed.messaging import messaging
+from notifiers import operators
+from notifiers.channels.fallback import FallbackChannel
+from notifiers.database import connect
+from notifiers.operators import Occasion, OperatorEvent
+from notifiers.planner import plan
+from notifiers.sandbox.server import Addresses
+from streams.clock import ManualClock
+from streams.errors import ConfigurationError
+from tests.notifiers.samples import LINKS, NOON, notice
+
+SERVICE = "MG" + "0" * 32
+KEY = f"whsec_{base64.b64encode(b'k' * 32).decode()}"
+SANDBOX = Addresses("http://127.0.0.1:9", "127.0.0.1", 9, "", "")
+
+
+def settings(folder: Path, text: str) -> Configuration:
+    (folder / "stations.csv").write_text("station_id,lat,lon,province\n", encoding="utf-8")
+    (folder / "airshed.toml").write_text(text, encoding="utf-8")
+    return load(folder / "airshed.toml")
+
+
+def secret(folder: Path, name: str, text: str) -> str:
+    (folder / name).write_text(text, encoding="utf-8")
+    return f"file:{folder / name}"
+
+
+def everything(folder: Path, base_url: str = "https://sms.example.org", **keys: str) -> str:
+    token, hooks = secret(folder, "token", "a-token-1234"), secret(folder, "hooks", f'"plant.example" = ["{KEY}"]')
+    return f"""
+mode = "{keys.get("mode", "exercise")}"
+secret_key = "{secret(folder, "key", "a signing secret for tests")}"
+[web]
+public_url = "{keys.get("public_url", "https://alerts.example.org")}"
+[sms]
+base_url = "{base_url}"
+account_sid = "AC1"
+auth_token = "{token}"
+sender = "{keys.get("sender", "AIRSHED")}"
+[sms.fallback]
+base_url = "{base_url}"
+account_sid = "AC2"
+auth_token = "{token}"
+[email]
+host = "127.0.0.1"
+[email.bounces]
+address = "{keys.get("bounces", "bounces@bounce.example.org")}"
+port = 25260
+[voice]
+caller = "+842471000000"
+[webhooks]
+keys = "{keys.get("hooks", hooks)}"
+[cap]
+sender = "alerts@example.org"
+folder = "cap"
+[operators]
+addresses = "{keys.get("operators", secret(folder, "operators", "json://127.0.0.1:9/TOKEN"))}"
+"""
+
+
+def says(made: Configuration) -> dict[str, str]:
+    found = {}
+    for what, look in channel_looks(made):
+        try:
+            found[what] = look()
+        except ConfigurationError as error:
+            found[what] = f"FAIL {error}"
+    return found
+
+
+class Provider(BaseHTTPRequestHandler):
+    """Knows one account."""
+
+    def do_GET(self) -> None:
+        known = base64.b64encode(b"AC1:a-token-1234").decode()
+        good = self.headers.get("Authorization") == f"Basic {known}" and self.path.endswith("/Accounts/AC1.json")
+        self.send_response(200 if good else 401)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def provider() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_empty_configuration_has_nothing_to_find(tmp_path: Path) -> None:
+    found = says(settings(tmp_path, ""))
+    assert set(found) == {"callbacks", "operators"}
+    assert not any(text.startswith("FAIL") for text in found.values())
+
+
+def test_everything_in_order(tmp_path: Path) -> None:
+    found = says(settings(tmp_path, everything(tmp_path)))
+    assert set(found) == {"callbacks", "sms fallback", "bounces", "webhooks", "cap", "operators"}
+    assert not any(text.startswith("FAIL") for text in found.values()), found
+    assert "plant.example" in found["webhooks"]
+    assert "TOKEN" not in str(found)
+    assert KEY not in str(found)
+
+
+def test_the_provider_is_asked_whether_it_knows_the_account(tmp_path: Path, provider: str) -> None:
+    found = says(settings(tmp_path, everything(tmp_path, provider, mode="actual")))
+    assert found["sms"] == "127.0.0.1 knows the account"
+    assert "sms.fallback.auth_token" in found["sms fallback"]
+    assert "a-token-1234" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "where"),
+    [
+        ("public_url", "https://under_score.example.org", "callbacks"),
+        ("bounces", "no-address", "bounces"),
+        ("hooks", "env:NOT_SET_ANYWHERE", "webhooks"),
+        ("operators", "env:NOT_SET_ANYWHERE", "operators"),
+        ("sender", "much too long a name", "sms fallback"),
+    ],
+)
+def test_what_is_wrong_is_found_where_it_is(tmp_path: Path, key: str, value: str, where: str) -> None:
+    found = says(settings(tmp_path, everything(tmp_path, **{key: value})))
+    assert [what for what, text in found.items() if text.startswith("FAIL")] == [where]
+
+
+def test_a_table_of_keys_that_is_none_is_not_shown(tmp_path: Path) -> None:
+    bad = secret(tmp_path, "bad", f"plant = {KEY}")
+    found = says(settings(tmp_path, everything(tmp_path, hooks=bad)))
+    assert found["webhooks"].startswith("FAIL")
+    assert KEY not in found["webhooks"]
+
+
+def test_actual_messages_need_https(tmp_path: Path, provider: str) -> None:
+    text = everything(tmp_path, provider, mode="actual", public_url="http://alerts.example.org")
+    assert says(settings(tmp_path, text))["callbacks"].startswith("FAIL")
+
+
+async def test_channels_of_both_modes(tmp_path: Path) -> None:
+    made = settings(tmp_path, everything(tmp_path))
+    actual = actual_channels(made, LINKS, None)
+    exercise = exercise_channels(made, SANDBOX, LINKS, None)
+    assert [channel.name for channel in actual] == ["sms", "email", "voice", "webhook"]
+    assert [channel.name for channel in exercise] == ["sms", "email", "voice", "webhook"]
+    assert isinstance(actual[0], FallbackChannel)
+    for channel in exercise:
+        inside = json.dumps(vars(channel), default=lambda part: str(getattr(part, "__dict__", part)))
+        assert "sms.example.org" not in inside
+        await channel.close()
+    for other in actual:
+        await other.close()
+    assert callback_secrets(made, sandbox=False)["second_auth_token"] == "a-token-1234"
+    assert callback_secrets(made, sandbox=True) == {"sms_auth_token": "sandbox-auth-token"}
+
+
+async def test_an_installation_serves_alerts_takes_bounces_and_tells_operators(tmp_path: Path) -> None:
+    made = settings(tmp_path, everything(tmp_path))
+    engine = connect(f"sqlite:///{tmp_path / 'airshed.db'}")
+    clock = ManualClock(NOON.timestamp() + 60)
+    async with messaging(engine, made, clock, public_url="http://127.0.0.1:9", worker="w") as notifying:
+        with engine.begin() as connection:
+            plan(connection, notice())
+        with TestClient(notifying.app) as client:
+            assert client.get("/cap/feed.atom").text.count("<entry>") == 0
+            assert client.get("/cap/exercise/feed.atom").text.count("<entry>") == 1
+        assert operators._desk is not None
+        operators.tell(OperatorEvent(occasion=Occasion.TEST, about="x"))
+    assert operators._desk is None
+    engine.dispose()
+
+
+def test_commands(tmp_path: Path) -> None:
+    settings(tmp_path, everything(tmp_path))
+    config = ["--config", str(tmp_path / "airshed.toml")]
+    runner = CliRunner()
+    tried = runner.invoke(app, ["operators", "test", *config])
+    assert tried.exit_code == 1
+    assert "FAIL  json (1)" in tried.output
+    assert "TOKEN" not in tried.output
+    assert "channel-down" in runner.invoke(app, ["operators", "occasions"]).output
+    bad = tmp_path / "bad.xml"
+    bad.write_text("<alert/>")
+    checked = runner.invoke(app, ["cap", "check", str(bad)])
+    assert checked.exit_code == 1
+    assert "FAIL" in checked.output
