@@ -23,6 +23,7 @@ from airshed.message_settings import (
 from airshed.secret import Secret
 from airshed.source_settings import DEFAULT_KIND, KINDS, SourceSettings, problems_of, resolved
 from notifiers.deliveries import ChannelName
+from notifiers.escalation import EscalationPlan
 from streams.errors import ConfigurationError, Problem
 from streams.screening import Limits
 
@@ -145,6 +146,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     screening: Limits = Limits()
     rules: RulesSection = RulesSection()
     dispatch: DispatchSection = DispatchSection()
+    escalations: list[EscalationPlan] = msgspec.field(default_factory=lambda: [EscalationPlan()])
 
     @property
     def database_url(self) -> str:

@@ -16,6 +16,7 @@ def dispatch_settings(settings: Configuration) -> DispatchSettings:
         paces={"sms": _pace(section.sms), "email": _pace(section.email), "voice": _pace(section.voice)},
         fallbacks=section.fallbacks,
         fallback_after_s=section.fallback_after_s,
+        escalations=tuple(settings.escalations),
     )
 
 

@@ -1,4 +1,4 @@
-"""What facilities answer to a request: accepted or refused (with the reason), then done. Each recorded once."""
+"""What facilities answer to a request: accepted or refused (with the reason), then started, then done. Each once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from notifiers.database import acknowledgements, facilities, insert, ledger
 from notifiers.planner import load_notice
 from rules.notices import Notice
 
-Answer = Literal["accepted", "refused", "done"]
+Answer = Literal["accepted", "refused", "started", "done"]
 ANSWERS: tuple[str, ...] = get_args(Answer)
 LONGEST_REASON = 1_000  # characters: a paragraph
 

@@ -285,7 +285,7 @@ acknowledgements = Table(
     metadata,
     Column("notice", String, primary_key=True),
     Column("facility", String, primary_key=True),
-    Column("answer", String, primary_key=True),  # accepted, refused or done
+    Column("answer", String, primary_key=True),  # accepted, refused, started or done
     Column("delivery", String, nullable=False),  # through which message it came
     Column("reason", String, nullable=False),
     Column("time_s", Float, nullable=False),

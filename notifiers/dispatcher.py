@@ -16,6 +16,8 @@ from notifiers import holding, reports, upkeep
 from notifiers.composer import Composer
 from notifiers.database import reading
 from notifiers.deliveries import Delivery
+from notifiers.failpoints import failpoint
+from notifiers.following import FollowUp
 from notifiers.lane import Lane
 from notifiers.ledger import Mode
 from notifiers.messages import ActualMessage, Channel, M
@@ -30,6 +32,7 @@ OnChange = Callable[[list[Delivery]], Awaitable[None]]
 """Told of deliveries that changed; when it returns they are confirmed as published. What it was told but had not
 confirmed before a crash comes again, so it must take repeats."""
 
+_EXPIRE_EVERY_S = 10.0  # beside a long list: a look at every planned row, which takes a tenth of a second per million
 _RECOVER_EVERY_S = 30.0  # how often leases of other, perhaps dead, dispatchers are looked at
 
 
@@ -81,7 +84,10 @@ class Dispatcher(Generic[M]):
         for name, other in self._settings.fallbacks.items():
             if name in by_name and other in by_name:
                 by_name[name].fallback = by_name[other]
+        self._follow_up = FollowUp(self._mode, self._settings.escalations, set(by_name))
         self._recovered_s: float | None = None
+        self._escalated_s: float | None = None
+        self._expired_s = 0.0
 
     async def drain(self, patience_s: float = 60.0) -> dict[str, int]:
         """Work until nothing is left to send or to look up, at most ``patience_s`` beyond the last thing done.
@@ -132,15 +138,50 @@ class Dispatcher(Generic[M]):
         await asyncio.to_thread(self._writer.close)
 
     async def _cycle(self, stopping: Callable[[], bool]) -> int:
-        await self._recover()
-        await self._expire()
-        # every lane comes to its end before an error of one is raised: two cycles must not overlap on a lane
-        ended = await asyncio.gather(*(lane.work(stopping) for lane in self._lanes), return_exceptions=True)
-        errors = [outcome for outcome in ended if isinstance(outcome, BaseException)]
+        """Work until no lane has anything to do. A lane that has ended looks again while others are still busy: what
+        is urgent on one channel must not wait for a long list on another. Returns the rows that came to an end.
+
+        Every lane comes to its end before an error of one is raised: two cycles must not overlap on a lane.
+        """
+        await self._keep_up()
+        ended, errors = 0, list[BaseException]()
+        running = {asyncio.create_task(lane.work(stopping)): lane for lane in self._lanes}
+        while running:
+            done, _ = await asyncio.wait(running, timeout=self._settings.poll_s, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                del running[task]
+                error = task.exception()
+                errors += [error] if error else []
+                ended += 0 if error else task.result()
+            if done or errors or stopping():
+                continue
+            try:
+                await self._keep_up(beside=True)
+            except Exception as error:  # noqa: BLE001 - raised below, when the lanes have come to their end
+                errors.append(error)
+            resting = [lane for lane in self._lanes if lane not in running.values()]
+            running |= {asyncio.create_task(lane.work(stopping)): lane for lane in resting}
         if errors:
             raise errors[0]
         await self._publish()
-        return sum(outcome for outcome in ended if isinstance(outcome, int))
+        return ended
+
+    async def _keep_up(self, *, beside: bool = False) -> None:
+        """What must go on however long a list is: now, or ``beside`` the sending, less often."""
+        await self._recover()
+        now_s = self._machine.now_s()
+        if not beside or now_s - self._expired_s >= _EXPIRE_EVERY_S:
+            self._expired_s = now_s
+            await self._expire()
+        await self._escalate()
+
+    async def _escalate(self) -> None:
+        now_s = self._clock.now_s()
+        if not self._settings.escalations or (self._escalated_s is not None and now_s - self._escalated_s < 1.0):
+            return
+        await self._writer.write(lambda db: self._follow_up.turn(db, now_s))
+        failpoint("after-escalation")
+        self._escalated_s = now_s
 
     async def _recover(self) -> None:
         """At the first call take back this worker's own rows, later those whose holder let the lease run out."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from notifiers.deliveries import ChannelName
+from notifiers.escalation import EscalationPlan
 from notifiers.guard import Guard
 from notifiers.pace import Backoff
 
@@ -52,6 +53,7 @@ class DispatchSettings:
         guard: the storm guard; ``None`` lets every notice go.
         fallbacks: by channel, the one that takes its urgent messages when it is down.
         fallback_after_s: how long it must be down for that.
+        escalations: how requests are followed up; the first plan that fits counts. None: they are not.
     """
 
     lease_s: float = 120.0
@@ -63,3 +65,4 @@ class DispatchSettings:
     guard: Guard | None = None
     fallbacks: dict[ChannelName, ChannelName] = field(default_factory=lambda: {"sms": "email", "email": "sms"})
     fallback_after_s: float = 120.0
+    escalations: tuple[EscalationPlan, ...] = ()

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from airshed.commands.escalations import show_escalations
 from airshed.commands.reporting import show_imports
 from airshed.configuration import load
 from airshed.doctor import examine
@@ -157,6 +158,9 @@ def subscribers_import(file: Path, config: Config = _DEFAULT) -> None:
     Example: `airshed subscribers import subscribers.csv`
     """
     _import(config, subscribers_file=file)
+
+
+facilities.command("escalations")(show_escalations)
 
 
 @facilities.command("import")

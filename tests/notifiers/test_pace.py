@@ -19,7 +19,7 @@ from notifiers.pacing import Limit
 from notifiers.sandbox import Sandbox
 from notifiers.settings import ChannelPace
 from tests.notifiers.samples import fill, notice
-from tests.notifiers.workplace import QUICK, dispatching, found, planned, sms_channel
+from tests.notifiers.workplace import QUICK, dispatching, email_channel, found, planned, sms_channel
 
 
 class BreakerMachine(RuleBasedStateMachine):
@@ -159,3 +159,31 @@ async def test_what_is_urgent_overtakes_a_standing_load(engine: Engine, sandbox:
     assert len(places) == 3
     assert len(order) < 60, "the load was still standing"
     assert max(places) - at_plan <= 8 + 3, "no more than the channel's eight places went before it"
+
+
+async def test_what_is_urgent_does_not_wait_for_a_long_list_on_another_channel(
+    sqlite_engine: Engine, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The mail server takes its time with a long list; a request by SMS goes out meanwhile."""
+    fill(sqlite_engine, tmp_path, 60, 2)
+    planned(sqlite_engine, notice("bulletin", template="correction"))
+    with sqlite_engine.begin() as connection:
+        connection.execute(update(ledger).where(ledger.c.channel == "sms").values(state="sent"))
+    slow = replace(QUICK, paces={"email": ChannelPace(per_second=10.0)})
+    end = asyncio.Event()
+    channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses)]
+    async with dispatching(sqlite_engine, channels, settings=slow) as dispatcher:
+        running = asyncio.create_task(dispatcher.run(end))
+        for _ in range(100):
+            if sandbox.mailbox.mails:
+                break
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(planned, sqlite_engine, notice("request", recipients="facilities", priority=0))
+        for _ in range(60):
+            if len(sandbox.phone.messages) == 2:
+                break
+            await asyncio.sleep(0.05)
+        assert len(sandbox.phone.messages) == 2
+        assert len(sandbox.mailbox.mails) < 50, "the list was still under way"
+        end.set()
+        await running
