@@ -11,9 +11,10 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from notifiers import pacing
+from notifiers.database import ledger
 from notifiers.pace import Backoff, Breaker
 from notifiers.pacing import Limit
 from notifiers.sandbox import Sandbox
