@@ -21,6 +21,7 @@ from notifiers.links import Links
 from notifiers.messages import ExerciseMessage
 from notifiers.pace import Backoff
 from notifiers.planner import plan
+from notifiers.renderer import Renderer
 from notifiers.reports import deliveries
 from notifiers.sandbox import ACCOUNT_SID, AUTH_TOKEN, Addresses
 from rules.notices import Notice
@@ -70,12 +71,13 @@ async def dispatching(
     on_change: OnChange | None = None,
     worker: str = "w1",
     now_s: float = NOON.timestamp(),
+    renderer: Renderer | None = None,
 ) -> AsyncIterator[Dispatcher[ExerciseMessage]]:
     """A dispatcher that is closed afterwards."""
     dispatcher: Dispatcher[ExerciseMessage] = Dispatcher(
         engine,
         channels,
-        Composer(engine, VAULT, links),
+        Composer(engine, VAULT, links, renderer),
         accepts=ExerciseMessage,
         clock=ManualClock(now_s),
         worker=worker,

@@ -1,0 +1,55 @@
+"""Killed at every commit and in between, a thousand ways: everybody gets every message once, and nothing is guessed.
+
+Every death is that of a real process (``os._exit`` inside a transaction's end or at a failpoint, or SIGKILL at a random
+moment); planning, sending and the webhook for callbacks die together, as in ``airshed up``. The provider is the sandbox
+over real HTTP and SMTP: slow, failing, losing answers, answering late, reporting twice, in disorder or never.
+
+``AIRSHED_CRASHES=1000 pytest tests/notifiers/test_crash_runs.py -s`` for as many runs on each database, with figures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from notifiers.sandbox import Sandbox
+from tests.notifiers.crash_runs import PEOPLE, PLANTS, Arena, Mortals, Tally
+from tests.notifiers.samples import fill
+
+RUNS = int(os.environ.get("AIRSHED_CRASHES", "20"))
+FIRST_SEED = int(os.environ.get("AIRSHED_CRASHES_FROM", "1"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7_200 if RUNS > 100 else 300)
+async def test_everybody_gets_every_message_once_however_often_everything_dies(engine: Engine, tmp_path: Path) -> None:
+    fill(engine, tmp_path, PEOPLE, PLANTS)
+    template = None
+    if engine.dialect.name == "sqlite":
+        engine.dispose()  # the last connection brings everything from the log into the file
+        template = tmp_path / "template.sqlite"
+        shutil.copy(tmp_path / "airshed.db", template)
+    tally = Tally()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        public_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with (
+            Sandbox(tmp_path / "sandbox") as sandbox,
+            Mortals.started(listener) as first,
+            Mortals.started(listener) as second,
+        ):
+            url = engine.url.render_as_string(hide_password=False)
+            arena = Arena(sandbox, first, second, url, public_url, tmp_path, template, tally)
+            for seed in range(FIRST_SEED, FIRST_SEED + RUNS):
+                await arena.run(seed)
+                if tally.runs % 100 == 0:
+                    print(f"\n{engine.dialect.name}: {tally.text()}", flush=True)
+    print(f"\n{engine.dialect.name}: {tally.text()}")
+    assert tally.runs == RUNS
+    assert sum(tally.deaths.values()) >= RUNS / 2, "the deaths no longer hit the work"
