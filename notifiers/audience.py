@@ -41,6 +41,9 @@ CAPPED_KINDS = ("advisory", "bulletin")
 NOT_GOT = ("suppressed", "failed", "expired")
 """States of a row whose recipient certainly has not got the message."""
 
+STOOD_IN = "fallback"
+"""Reason of a suppressed row whose message went out on another channel instead (:mod:`notifiers.fallback`)."""
+
 
 class Suppressed(StrEnum):
     """Why a recipient of the audience gets no message. Every such row stands in the ledger."""
@@ -241,7 +244,7 @@ def _told(notice: Notice, channel: ChannelName, recipient: ColumnElement[str]) -
         earlier.c.registry == notice.audience.recipients,
         earlier.c.mode == mode_of(notice),
         earlier.c.kind.in_(WARNING_KINDS),
-        earlier.c.state != "suppressed",
+        or_(earlier.c.state != "suppressed", earlier.c.reason == STOOD_IN),
     )
 
 
@@ -257,7 +260,7 @@ def _before(notice: Notice, channel: ChannelName, recipient: ColumnElement[str],
         row.c.kind == notice.kind,
         row.c.notice != notice.id,
         row.c.notice_time_s <= int(notice.time.timestamp()),
-        row.c.state.not_in(NOT_GOT),
+        or_(row.c.state.not_in(NOT_GOT), row.c.reason == STOOD_IN),
         said.c.id == row.c.notice,
     )
     return row, said, test

@@ -12,6 +12,7 @@ from notifiers import suppressions
 from notifiers.database import ledger
 from notifiers.deliveries import DeliveryState
 from notifiers.ledger import Moved
+from notifiers.transitions import sources
 
 STATE_OF_STATUS: dict[str, DeliveryState] = {
     "accepted": "sent",
@@ -43,8 +44,6 @@ STATE_OF_CALL: dict[str, DeliveryState] = {
 """Twilio's call statuses. ``completed`` says that somebody, or a mailbox, took the call; only a digit says who."""
 ACKNOWLEDGED = "acknowledged"
 """Reason of a call whose recipient pressed the digit."""
-
-_RANK: dict[str, int] = {"sent": 1, "delivered": 2, "failed": 2}
 
 
 class Heard(StrEnum):
@@ -79,9 +78,9 @@ def apply_status(
         return Heard.OTHER_MESSAGE
     if row.state == state and row.provider_id == provider_id:
         return Moved.ALREADY_THERE
-    if row.state in ("suppressed", "delivered", "failed") or _RANK.get(row.state, 0) > _RANK[state]:
+    if row.state not in sources("callback", state):
         return Moved.BACKWARD
-    fence = 1 if row.state in ("planned", "claimed", "unknown", "expired") else 0
+    fence = 1 if row.state not in ("sending", "sent") else 0  # nobody is to send it again
     connection.execute(
         update(ledger)
         .where(ledger.c.id == delivery)

@@ -1,15 +1,10 @@
 """The ledger: one row per message, and the only ways in which a row may move.
 
-    held ──release / approve──► planned      (notifiers/holding.py, notifiers/approvals.py)
-      └─► suppressed, expired
-    claimed ──last look──► held, suppressed  (notifiers/last_look.py)
-    planned ──claim──► claimed ──begin──► sending ──settle──► sent ──► delivered
-       ▲  │                │                 │  │               └────► failed
-       │  ├─► suppressed   ├─► suppressed    │  ├─► failed
-       │  └─► expired      ├─► expired       │  └─► planned          (surely not accepted: tried again later)
-       │                   ├─► failed        └────► unknown          (the answer was lost)
-       │                   └─► planned                 ├─► sent · delivered · failed   (found at the provider)
-       └───────────────────────────────────────────────┴─► planned · expired           (surely not there)
+    planned ──claim──► claimed ──begin──► sending ──settle──► sent ──callback──► delivered · failed
+       ▲                                     └──► unknown ──look-up──► sent · delivered · failed
+       └──────── surely not accepted ────────┴───────┘
+
+The whole table, with held, suppressed and expired rows, is :mod:`notifiers.transitions`.
 
 ``begin`` is durable BEFORE the provider is called; that is what makes a crash in between visible. Every claim
 raises the row's *epoch*, and whoever holds an older one is fenced off: a dispatcher that was paused beyond its
@@ -30,6 +25,7 @@ from sqlalchemy.orm import aliased
 from notifiers import suppressions
 from notifiers.database import attempts, ledger
 from notifiers.deliveries import ChannelName, DeliveryState
+from notifiers.transitions import sources
 from rules.notices import NoticeKind
 
 Mode = Literal["actual", "exercise"]
@@ -41,9 +37,6 @@ UNKNOWABLE = "unknowable"
 """Reason of an unknown row that nobody can ask about and that must not be repeated: it is an operator's to see."""
 
 WARNING_KINDS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order-draft")
-FINAL: frozenset[DeliveryState] = frozenset({"suppressed", "delivered", "failed", "expired"})
-
-
 _MAY_HAVE_ARRIVED: tuple[DeliveryState, ...] = ("sent", "delivered", "unknown")
 
 
@@ -163,7 +156,7 @@ def begin(
     moved = _move(
         connection,
         row,
-        from_states=("claimed",),
+        from_states=sources("begin", "sending"),
         values={"state": "sending", "phase": phase, "attempts": number, "reason": "sending"},
         also=ledger.c.lease_until_s > machine_s,
     )
@@ -186,7 +179,7 @@ def begin(
 
 def enter_data(connection: Connection, row: Claimed) -> Moved:
     """Write down that the body of a mail goes out now; until this is committed nothing can have been accepted."""
-    return _move(connection, row, from_states=("sending",), values={"phase": "data"})
+    return _move(connection, row, from_states=sources("enter data", "sending"), values={"phase": "data"})
 
 
 def settle(
@@ -214,7 +207,7 @@ def settle(
         values["parts"] = parts
     if _worth_telling(state, reason):
         values["revision"] = ledger.c.revision + 1
-    moved = _move(connection, row, from_states=("claimed", "sending", "unknown"), values=values)
+    moved = _move(connection, row, from_states=sources("settle", state), values=values)
     if moved is not Moved.FENCED:
         _end_attempt(connection, row.id, state, code or reason, machine_s)
     if moved is Moved.APPLIED and state == "failed":

@@ -24,6 +24,7 @@ from notifiers.deliveries import ChannelName
 from notifiers.delivery_ids import delivery_ids
 from notifiers.failpoints import failpoint
 from notifiers.holding import Held
+from notifiers.transitions import sources
 from notifiers.waiting import Wait, wait_in_sql
 from rules.notices import Notice
 
@@ -231,7 +232,9 @@ class _FanOut:
 
     def _withdraw_wrong(self, connection: Connection) -> None:
         """What was wrong and has not gone out yet does not go out any more."""
-        unsent = and_(ledger.c.notice == self._notice.audience.corrects, ledger.c.state.in_(("planned", "held")))
+        unsent = and_(
+            ledger.c.notice == self._notice.audience.corrects, ledger.c.state.in_(sources("withdraw", "suppressed"))
+        )
         self._suppress(connection, unsent)
 
     def _merge(self, connection: Connection, channel: ChannelName, part: Slice) -> None:
@@ -248,7 +251,7 @@ class _FanOut:
             update(ledger)
             .where(part.of(ledger.c.recipient), ledger.c.channel == channel, ledger.c.episode == self._notice.episode)
             .where(ledger.c.kind == self._notice.kind, ledger.c.mode == mode_of(self._notice))
-            .where(ledger.c.notice != self._notice.id, ledger.c.state.in_(("planned", "held")))
+            .where(ledger.c.notice != self._notice.id, ledger.c.state.in_(sources("withdraw", "suppressed")))
             .where(exists().where(mine))
             .where(exists().where(theirs.c.id == ledger.c.notice, theirs.c.transition == self._notice.transition))
             .values(places=ledger.c.places + "," + places, rules=ledger.c.rules + "," + self._notice.rule)
@@ -270,7 +273,7 @@ class _FanOut:
             ledger.c.registry == self._notice.audience.recipients,
             ledger.c.mode == mode_of(self._notice),
             ledger.c.kind == self._notice.kind,
-            ledger.c.state.in_(("planned", "held")),
+            ledger.c.state.in_(sources("withdraw", "suppressed")),
             ledger.c.notice_time_s < self._time_s,
         )
         self._suppress(connection, and_(older, newer))

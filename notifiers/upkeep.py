@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, or_, update
 from notifiers.database import ledger
 from notifiers.holding import expire_held
 from notifiers.ledger import Mode
+from notifiers.transitions import sources
 
 
 def recover(connection: Connection, worker: str | None, machine_s: float, lookup_after_s: float) -> dict[str, int]:
@@ -26,7 +27,7 @@ def recover(connection: Connection, worker: str | None, machine_s: float, lookup
     untouched = or_(ledger.c.state == "claimed", and_(ledger.c.state == "sending", ledger.c.phase == "connect"))
     planned = connection.execute(
         update(ledger)
-        .where(ledger.c.state.in_(("claimed", "sending")), dead, untouched)
+        .where(ledger.c.state.in_(sources("recover", "planned")), dead, untouched)
         .values(state="planned", reason="recovered", **freed)
     )
     unknown = connection.execute(
