@@ -31,7 +31,7 @@ PEOPLE, PLANTS = 3, 1
 _SMS_FAULTS = ("slow", "stall", "500", "500-accepted", "503", "429", "drop", "drop-accepted")
 _MAIL_FAULTS = ("slow-banner", "421", "450", "451-data", "drop-data", "drop-kept", "late-250")
 _FAULT_S = 0.1
-_LIFE_S = 60.0
+_LIFE_S = 120.0
 
 
 @dataclass
