@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
+from phonenumbers import SUPPORTED_REGIONS
 
 from airshed.message_settings import (
     CapSettings,
@@ -57,6 +58,20 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     host: str = "127.0.0.1"
     port: int = 8600
     public_url: str = "http://127.0.0.1:8600"
+
+
+class ContactsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How numbers and addresses are kept, and whose numbers are taken.
+
+    ``keys``: Fernet keys that seal them, the newest first; after them ``secret_key`` still opens what it sealed.
+    ``hash_key``: by which they are found again; it cannot change once people are registered. Default: of
+    ``secret_key``. ``countries``: regions such as ``VN``; the sign-up page takes only their numbers (default: VN),
+    and so do registry files if any are named.
+    """
+
+    keys: list[Secret] = []
+    hash_key: Secret | None = None
+    countries: list[str] = []
 
 
 class KafkaSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,6 +157,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     operators: OperatorSettings = OperatorSettings()
     sandbox: SandboxSettings = SandboxSettings()
     web: WebSettings = WebSettings()
+    contacts: ContactsSection = ContactsSection()
     kafka: KafkaSection = KafkaSection()
     screening: Limits = Limits()
     rules: RulesSection = RulesSection()
@@ -285,6 +301,11 @@ def _contradictions(settings: Configuration) -> list[Problem]:
         except ValueError as error:
             remedy = "write it like 10.20.0.0/16"
             problems.append(Problem(str(error), field="webhooks.allowed_networks", remedy=remedy))
+
+    for country in settings.contacts.countries:
+        if country not in SUPPORTED_REGIONS:
+            remedy = "write two capital letters, such as VN"
+            problems.append(Problem(f"no country {country!r}", field="contacts.countries", remedy=remedy))
     if settings.mode == "actual":
         problems += _missing_for_actual(settings)
     return problems

@@ -19,8 +19,11 @@ from airshed.channels import actual_channels, callback_secrets, exercise_channel
 from airshed.configuration import Configuration
 from airshed.dispatch_settings import dispatch_settings
 from airshed.operator_channels import operators_told
+from airshed.reloading import base_of
 from console.app import ConsoleSettings, create_app
 from console.cap import cap_routes
+from console.people import PeoplePages, people_routes
+from console.signup_form import FormRules
 from notifiers.bounce_intake import BounceIntake
 from notifiers.cap.alerts import Publisher
 from notifiers.cap.publication import Publication
@@ -34,10 +37,11 @@ from notifiers.messages import ActualMessage, ExerciseMessage
 from notifiers.registries import ImportReport, ImportRules
 from notifiers.renderer import Renderer
 from notifiers.sandbox.server import Addresses, Sandbox
+from notifiers.signups import Desk
 from notifiers.subscribers import import_subscribers
 from notifiers.withdrawal import withdraw_contact
 from rules.model import Pack
-from streams.clock import Clock
+from streams.clock import Clock, SystemClock
 
 _SECRET_BYTES = 32
 _CAP_EVERY_S = 5.0  # between looks for new alerts; one query each
@@ -51,12 +55,17 @@ class Keys:
     links: Links
     vault: Vault
     secret: str = field(repr=False)
+    countries: tuple[str, ...] = ()
+    """Regions whose numbers are taken from registry files; empty for any."""
 
 
 def keys_of(settings: Configuration, data_dir: Path, public_url: str) -> Keys:
     """The installation's keys. An exercise makes its own secret in ``data_dir`` on first use."""
     secret = settings.secret_key.reveal() if settings.secret_key else _own_secret(data_dir / "secret.key")
-    return Keys(Links([secret], public_url), Vault.from_secret(secret), secret)
+    given = settings.contacts
+    hash_key = given.hash_key.reveal() if given.hash_key else ""
+    vault = Vault.from_secret(secret, [key.reveal() for key in given.keys], hash_key)
+    return Keys(Links([secret], public_url), vault, secret, tuple(given.countries))
 
 
 def _own_secret(path: Path) -> str:
@@ -110,6 +119,7 @@ async def messaging(
         pages = console_settings(engine, settings, keys, clock)
         publication = cap_publication(engine, settings, public_url, clock)
         routes = [*extra_routes, *(cap_routes(publication) if publication else ())]
+        routes += sign_up_routes(settings, engine, keys, clock)
         if publication is not None and publication.folder is not None:
             writing = asyncio.create_task(_keep_written(publication))
             stack.push_async_callback(_cancelled, writing)
@@ -124,6 +134,13 @@ def console_settings(engine: sa.Engine, settings: Configuration, keys: Keys, clo
 
     secrets_ = callback_secrets(settings, sandbox=settings.mode == "exercise")
     return ConsoleSettings(engine=engine, links=keys.links, withdraw=stop, clock=clock, **secrets_)
+
+
+def sign_up_routes(settings: Configuration, engine: sa.Engine, keys: Keys, clock: Clock) -> list[Any]:
+    """The pages for residents."""
+    rules = FormRules(airsheds=[base_of(settings).airshed], countries=settings.contacts.countries or ["VN"])
+    desk = Desk(keys.vault, settings.mode)
+    return people_routes(PeoplePages(engine=engine, links=keys.links, clock=clock, desk=desk, rules=rules))
 
 
 def cap_publication(engine: sa.Engine, settings: Configuration, public_url: str, clock: Clock) -> Publication | None:
@@ -197,11 +214,12 @@ def import_registries(
         RegistryError: when a file as a whole cannot be read.
     """
     upgrade(engine)
-    rules = ImportRules([pack.airshed])
+    rules = ImportRules([pack.airshed], default_region=(*keys.countries, "VN")[0], countries=keys.countries)
+    now_s = SystemClock().now_s()
     reports = {}
     with engine.begin() as connection:
         if subscribers is not None:
-            reports["subscribers"] = import_subscribers(connection, subscribers, keys.vault, rules)
+            reports["subscribers"] = import_subscribers(connection, subscribers, keys.vault, rules, now_s=now_s)
         if facilities is not None:
             reports["facilities"] = import_facilities(connection, facilities, keys.vault, rules)
     return reports

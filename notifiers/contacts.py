@@ -44,8 +44,9 @@ class Vault:
             ConfigurationError: naming what is wrong with the keys, never the keys.
         """
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
-        except (ValueError, TypeError):
+            fernets = [Fernet(key) for key in keys]
+            self._fernet, self._newest = MultiFernet(fernets), fernets[0]
+        except (ValueError, TypeError, IndexError):
             raise ConfigurationError(
                 [
                     Problem(
@@ -63,10 +64,10 @@ class Vault:
         self._hash_key = hash_key.encode()
 
     @classmethod
-    def from_secret(cls, secret: str) -> Vault:
-        """A vault whose keys derive from one secret: for simulations and tests, where nothing is rotated."""
-        key = base64.urlsafe_b64encode(hashlib.sha256(b"contacts:" + secret.encode()).digest()).decode()
-        return cls([key], hashlib.sha256(b"lookup:" + secret.encode()).hexdigest())
+    def from_secret(cls, secret: str, keys: Sequence[str] = (), hash_key: str = "") -> Vault:
+        """A vault whose keys derive from one secret, behind ``keys`` of its own if there are any (newest first)."""
+        derived = base64.urlsafe_b64encode(hashlib.sha256(b"contacts:" + secret.encode()).digest()).decode()
+        return cls([*keys, derived], hash_key or hashlib.sha256(b"lookup:" + secret.encode()).hexdigest())
 
     def seal(self, contact: str) -> bytes:
         return self._fernet.encrypt(contact.encode())
@@ -80,19 +81,22 @@ class Vault:
         try:
             return self._fernet.decrypt(sealed).decode()
         except InvalidToken:
-            raise ConfigurationError(
-                [
-                    Problem(
-                        "a stored contact cannot be opened with any configured key",
-                        field="contacts.keys",
-                        remedy="put the key back that was in use when the registry was imported, after the newest",
-                    )
-                ]
-            ) from None
+            raise _unreadable() from None
 
     def rotate(self, sealed: bytes) -> bytes:
-        """The same contact sealed with the newest key."""
-        return self._fernet.rotate(sealed)
+        """The same contact sealed with the newest key. Raises what :meth:`open` raises."""
+        try:
+            return self._fernet.rotate(sealed)
+        except InvalidToken:
+            raise _unreadable() from None
+
+    def is_newest(self, sealed: bytes) -> bool:
+        """Whether a contact is sealed with the newest key."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
     def fingerprint(self, contact: str) -> str:
         """Keyed hash of a normalised contact: equal contacts have equal fingerprints, and nothing leads back."""
@@ -102,6 +106,12 @@ class Vault:
         """Six digits that follow from an identity and the key, and from nothing else: to prove a contact."""
         digest = hmac.new(self._hash_key, b"code:" + identity.encode(), hashlib.sha256).digest()
         return f"{int.from_bytes(digest[:8]) % 10**_CODE_DIGITS:0{_CODE_DIGITS}}"
+
+
+def _unreadable() -> ConfigurationError:
+    remedy = "put the key back that was in use when the registry was imported, after the newest"
+    message = "a stored contact cannot be opened with any configured key"
+    return ConfigurationError([Problem(message, field="contacts.keys", remedy=remedy)])
 
 
 def normal_number(text: str, default_region: str = "VN", countries: Sequence[str] = ()) -> str:

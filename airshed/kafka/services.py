@@ -27,6 +27,7 @@ from airshed.messaging import (
     keys_of,
     log_imports,
     messaging,
+    sign_up_routes,
 )
 from airshed.operator_channels import operators_told
 from airshed.recordings import load_readings
@@ -198,7 +199,8 @@ async def console(settings: Configuration, stop: asyncio.Event, *, port: int | N
     health = Health({"database": lambda: database_problem(engine)})
     pages = console_settings(engine, settings, keys, SystemClock())
     publication = cap_publication(engine, settings, web.public_url, SystemClock())
-    app = create_app(pages, [*health_routes(health), *(cap_routes(publication) if publication else ())])
+    routes = [*health_routes(health), *(cap_routes(publication) if publication else ())]
+    app = create_app(pages, [*routes, *sign_up_routes(settings, engine, keys, SystemClock())])
     with operators_told(settings):
         async with serving(app, listening_socket(web.host, web.port if port is None else port)):
             await stop.wait()
