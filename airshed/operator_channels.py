@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from airshed.configuration import Configuration
 from notifiers.chat import chat_services
-from notifiers.operators import OperatorDesk, OperatorLimits, install
+from notifiers.operators import Occasion, OperatorDesk, OperatorEvent, OperatorLimits, install, tell
+from streams.clock import utc
 
 
 @contextlib.contextmanager
@@ -33,3 +34,10 @@ def operators_told(settings: Configuration) -> Iterator[OperatorDesk | None]:
     finally:
         restore()
         desk.close()
+
+
+def tell_silence(source: str, *, silent: bool, heard_s: float) -> None:
+    """Tell operators that a source has become silent, or speaks again."""
+    occasion = Occasion.SOURCE_SILENT if silent else Occasion.SOURCE_BACK
+    says = f"the last usable reading before came at {utc(heard_s):%Y-%m-%d %H:%M} UTC"
+    tell(OperatorEvent(occasion=occasion, about=source, says=says))

@@ -9,6 +9,8 @@ from pathlib import Path
 import structlog
 
 from airshed.configuration import Configuration
+from notifiers import operators
+from notifiers.operators import Occasion, OperatorEvent
 from rules.loading import load_pack
 from rules.model import Pack
 from rules.shelf import Shelf
@@ -92,3 +94,5 @@ def report_reigns(tracker: EpisodeTracker, shelf: Shelf | None) -> None:
 def _report_refusal(problem: Problem, kind: str) -> None:
     metrics.PACK_RELOAD_REFUSED.labels(kind).inc()
     _log.warning("pack refused", kind=kind, place=problem.place, problem=str(problem))
+    about = problem.place or kind
+    operators.tell(OperatorEvent(occasion=Occasion.PACK_REJECTED, about=about, says=problem.message))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from airshed.operator_channels import tell_silence
 from airshed.source_settings import (
     AccountSettings,
     AirNowSettings,
@@ -71,7 +72,10 @@ class Feeds:
                 made = list(self._made(source, memory[memory_of(source)]))
             except InputError as error:
                 raise ConfigurationError([Problem(error.message, field=source.name, remedy=error.remedy)]) from None
-            self.sources += [Listened(Guarded(one), clock, silent_after_s=source.silent_after_s) for one in made]
+            self.sources += [
+                Listened(Guarded(one), clock, silent_after_s=source.silent_after_s, on_change=tell_silence)
+                for one in made
+            ]
         if len(self.routes) > 1:
             problem = Problem("there is one address to push to", field="sources", remedy='keep one of kind "push"')
             raise ConfigurationError([problem])

@@ -136,6 +136,8 @@ class Courier(Generic[M]):
         moved = await self._writer.write(lambda db: ledger.settle(db, row, state, reason, now_s, **more))
         if moved is Moved.APPLIED and state != "planned":
             self.ended += state != "unknown" or reason == UNKNOWABLE
+            if reason == UNKNOWABLE:
+                _tell(Occasion.UNKNOWABLE, f"{self.channel.name}, {row.kind}", f"delivery {row.id} is the newest")
             DELIVERIES.labels(self.channel.name, state).inc()
         elif moved is Moved.FENCED:
             _log.warning("late result of a row that was taken away", delivery=row.id, state=state, reason=reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
@@ -27,9 +28,11 @@ from notifiers.registries import (
 )
 from streams.errors import RegistryError
 
+_LONGEST_ADDRESS = 1_000  # characters of a webhook's address
+
 
 def import_facilities(connection: Connection, path: Path, vault: Vault, rules: ImportRules) -> ImportReport:
-    """Take in ``facility_id,name,kind,province,lat,lon,language,email,phone``; importing again updates.
+    """Take in ``facility_id,name,kind,province,lat,lon,language,email,phone,webhook``; importing again updates.
 
     A facility is written to on every channel it has, so that its duty officer is reached.
     """
@@ -52,4 +55,20 @@ def _facility(row: Row, place: str, report: ImportReport, *, vault: Vault, rules
         "lon": degrees(row, "lon", place),
         "language": language(row, place, rules),
     }
-    return values | contacts(row, place, vault, rules, report) | {"channels": " ".join(CHANNELS)}
+    values |= contacts(row, place, vault, rules, report) | _webhook(row, place, vault, report)
+    channels = [*CHANNELS, "webhook"] if values["webhook"] else CHANNELS
+    return values | {"channels": " ".join(channels)}
+
+
+def _webhook(row: Row, place: str, vault: Vault, report: ImportReport) -> dict[str, Any]:
+    """The sealed address of the plant's own system. Only its form is looked at here; whether it may be reached is
+    seen when something is sent, because networks that are allowed may change."""
+    text = (row.get("webhook") or "").strip()
+    if not text:
+        return {"webhook": None, "webhook_hash": None}
+    url = urlsplit(text)
+    if url.scheme not in ("https", "http") or not url.hostname or "@" in url.netloc or len(text) > _LONGEST_ADDRESS:
+        remedy = "write it like https://plant.example.org/airshed"
+        report.warnings.append(RegistryError("no address of a webhook", place=place, field="webhook", remedy=remedy))
+        return {"webhook": None, "webhook_hash": None}
+    return {"webhook": vault.seal(text), "webhook_hash": vault.fingerprint(text)}

@@ -72,6 +72,13 @@ async def _healthy(
         yield
 
 
+@contextlib.asynccontextmanager
+async def _telling(settings: Configuration) -> AsyncIterator[None]:
+    """Operators are told, while the block runs."""
+    with operators_told(settings):
+        yield
+
+
 async def ingest(settings: Configuration, stop: asyncio.Event, *, port: int | None = None) -> Ingested:
     """The gateway: hands the configured sources over to Kafka until told to stop."""
     clock, registry = SystemClock(), _registry(settings)
@@ -84,6 +91,7 @@ async def ingest(settings: Configuration, stop: asyncio.Event, *, port: int | No
     feed = live(feeds.sources, registry, clock, mark_every_s=gateway.mark_every_s, name=gateway.name, of=gateway.of)
     health = Health({"database": lambda: database_problem(engine)})
     async with (
+        _telling(settings),
         _healthy(settings, port, health, feeds.routes),
         Ingest(kafka_settings(settings), registry) as out,
         contextlib.aclosing(feed),
@@ -138,7 +146,7 @@ async def worker(
     health = Health({"partitions": lambda: "" if running.ready.is_set() else "no partitions yet, or recovering"})
     watching = asyncio.create_task(Reloading(shelf).run(stop)) if shelf else None
     try:
-        async with _healthy(settings, port, health):
+        async with _telling(settings), _healthy(settings, port, health):
             await running.run(stop)
     finally:
         if watching is not None:
@@ -201,9 +209,8 @@ async def console(settings: Configuration, stop: asyncio.Event, *, port: int | N
     publication = cap_publication(engine, settings, web.public_url, SystemClock())
     routes = [*health_routes(health), *(cap_routes(publication) if publication else ())]
     app = create_app(pages, [*routes, *sign_up_routes(settings, engine, keys, SystemClock())])
-    with operators_told(settings):
-        async with serving(app, listening_socket(web.host, web.port if port is None else port)):
-            await stop.wait()
+    async with _telling(settings), serving(app, listening_socket(web.host, web.port if port is None else port)):
+        await stop.wait()
 
 
 def _registry(settings: Configuration) -> Any:

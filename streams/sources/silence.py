@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 from streams.clock import Clock, utc
 from streams.metrics import SOURCE_SILENT
@@ -14,6 +14,12 @@ SILENT_AFTER_S = 3600.0
 """Stations send every five minutes, networks every hour: after an hour without a reading something is wrong."""
 
 
+class OnSilence(Protocol):
+    """Told of a source by name; ``heard_s``: when it last gave something before that, UTC epoch seconds."""
+
+    def __call__(self, source: str, *, silent: bool, heard_s: float) -> None: ...
+
+
 class Listened:
     """A source that is listened to: silent for longer than ``silent_after_s``, it is reported, once, until it speaks.
 
@@ -21,11 +27,19 @@ class Listened:
 
     Args:
         check_s: how often is looked whether it has become silent.
+        on_change: told when it becomes silent and when it speaks again; must return at once.
     """
 
     def __init__(
-        self, source: Source, clock: Clock, *, silent_after_s: float = SILENT_AFTER_S, check_s: float = 10.0
+        self,
+        source: Source,
+        clock: Clock,
+        *,
+        silent_after_s: float = SILENT_AFTER_S,
+        check_s: float = 10.0,
+        on_change: OnSilence | None = None,
     ) -> None:
+        self._on_change = on_change
         self._source = source
         self._clock = clock
         self._silent_after_s = silent_after_s
@@ -64,6 +78,8 @@ class Listened:
         now_s = self._clock.now_s()
         if self._silent:
             _log().info("source speaks again", source=self.name, silent_s=round(now_s - self._heard_s))
+            if self._on_change:
+                self._on_change(self.name, silent=False, heard_s=self._heard_s)
         self._heard_s, self._silent = now_s, False
         SOURCE_SILENT.labels(self.name).set(0)
 
@@ -80,6 +96,8 @@ class Listened:
             silent_s=round(silent_s),
             remedy="call the agency that runs it; its provinces become unknown",
         )
+        if self._on_change:
+            self._on_change(self.name, silent=True, heard_s=self._heard_s)
 
 
 def _log() -> Any:

@@ -9,24 +9,27 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
+from sqlalchemy import Engine
 from standardwebhooks import Webhook
 
 from notifiers.channels.addresses import Allowed
 from notifiers.channels.webhook import WebhookChannel, WebhookSettings, signed_headers
+from notifiers.facilities import import_facilities
 from notifiers.messages import Absent, ExerciseMessage, Payload
 from notifiers.payloads import payload
 from notifiers.sandbox import Sandbox
 from notifiers.sandbox.partner import WEBHOOK_KEY
 from rules.notices import ActualNotice
 from streams.errors import ConfigurationError, PermanentDeliveryError, RetryableDeliveryError
-from tests.notifiers.samples import notice
+from tests.notifiers.samples import LINKS, RULES, VAULT, notice
 from tests.notifiers.test_channels import _common, none_taken
-from tests.notifiers.workplace import nothing
+from tests.notifiers.workplace import dispatching, email_channel, found, nothing, planned
 
 KEYS = [f"whsec_{base64.b64encode(bytes([n]) * 32).decode()}" for n in (1, 2)]
 LOOPBACK = Allowed.of(["127.0.0.0/8"])
@@ -275,3 +278,32 @@ def test_a_payload_says_what_it_is_and_is_always_the_same() -> None:
     assert read["type"] == "airshed.exercise.request"
     assert read["data"]["mode"] == "exercise"
     assert read["data"]["provinces"][0]["code"] == "01"
+
+
+async def test_a_plants_own_system_gets_the_request_once(
+    sqlite_engine: Engine, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """From the registry's column to the partner's door, with the link that answers."""
+    registry = tmp_path / "facilities.csv"
+    registry.write_text(
+        "facility_id,name,kind,province,lat,lon,language,email,phone,webhook\n"
+        "F1,Xi măng,cement,01,21,105.8,vi,plant@example.org,,https://plant.example/hook\n"
+        "F2,Thép,steel,01,21,105.8,vi,steel@example.org,,javascript:alert(1)\n",
+        encoding="utf-8",
+    )
+    with sqlite_engine.begin() as connection:
+        report = import_facilities(connection, registry, VAULT, RULES)
+    assert report.accepted == 2
+    assert [warning.field for warning in report.warnings] == ["webhook"]
+    planned(sqlite_engine, notice("request", recipients="facilities"))
+    target = f"{sandbox.addresses.sms_base_url}/sandbox/webhook"
+    hooks = channel(instead=target, instead_key=WEBHOOK_KEY)
+    async with dispatching(sqlite_engine, [hooks, email_channel(sandbox.addresses)]) as dispatcher:
+        await dispatcher.drain(5)
+    [taken] = sandbox.partner.taken.values()
+    data = json.loads(taken.body)["data"]
+    assert data["answer"].startswith(LINKS.public_url)
+    rows = {(d.recipient, d.channel): (d.state, d.reason) for d in found(sqlite_engine)}
+    assert rows["F1", "webhook"] == ("sent", "accepted")
+    assert ("F2", "webhook") not in rows
+    assert "plant.example" not in (tmp_path / "airshed.db").read_bytes().decode("latin-1")
