@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from sqlalchemy import Connection, Engine, select
 
-from notifiers import operators
+from notifiers import operators, switch
 from notifiers.approvals import listed
 from notifiers.cap.alerts import PUBLIC_KINDS, Publisher, alerts
 from notifiers.cap.documents import CapError, document
@@ -28,6 +28,7 @@ _decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
 
 SHOWN_DAYS = 7
 """How long an alert stays in the feed after it was sent. A reader that was away for a week has missed the episode."""
+_DECIDED_WITHIN_S = 3600  # a notice is made within an hour after the hour it is about
 _READ_DAYS = 60  # no episode is longer; its first notices are needed for the chain
 
 
@@ -58,10 +59,15 @@ class Publication:
     _folders: dict[str, Folder] = field(default_factory=dict)
 
     def current(self) -> dict[str, Folder]:
-        """``public`` and ``exercise``."""
+        """``public`` and ``exercise``. While all sending is stopped nothing is added to them."""
         now = utc(self.clock.now_s())
         with reading(self.engine) as connection:
+            stop = switch.position(connection)
+            if stop.stopped and self._folders:
+                return self._folders
             found = _published(connection, now)
+        if stop.stopped:  # this process was started after the stop: what surely was out before it
+            found = [notice for notice in found if notice.time.timestamp() < stop.time_s - _DECIDED_WITHIN_S]
         seen = (tuple(notice.id for notice in found), now.replace(minute=0, second=0, microsecond=0))
         if seen != self._seen:
             made = alerts(found, self.publisher, self.speaker)

@@ -16,6 +16,7 @@ from lxml import etree
 from sqlalchemy import Engine
 
 from console.cap import cap_routes
+from notifiers import switch
 from notifiers.approvals import approve
 from notifiers.cap.alerts import Publisher, alerts, trial
 from notifiers.cap.checks import NAMESPACE, problems
@@ -278,6 +279,20 @@ def test_what_needs_a_yes_is_published_when_it_has_it(publication: Publication) 
     with publication.engine.begin() as connection:
         approve(connection, waiting.id, "officer-7", NOON.timestamp() + 60)
     assert len(publication.current()["exercise"].documents) == 1
+
+
+def test_the_stop_switch_stops_alerts_too(publication: Publication, tmp_path: Path) -> None:
+    planned(publication.engine, notice())
+    before = publication.current()["exercise"].documents
+    with publication.engine.begin() as connection:
+        switch.stop(connection, "officer-7", "wrong list", (NOON + timedelta(minutes=1)).timestamp())
+    planned(publication.engine, notice(transition=2, hours=1))
+    assert publication.current()["exercise"].documents == before
+    started_later = replace(publication, _seen=None, _folders={})
+    assert started_later.current()["exercise"].documents == {}, "rather one too few than one too many"
+    with publication.engine.begin() as connection:
+        switch.resume(connection, "officer-7", "list mended", (NOON + timedelta(minutes=9)).timestamp())
+    assert len(publication.current()["exercise"].documents) == 2
 
 
 def test_the_console_serves_feed_and_alerts(publication: Publication) -> None:
