@@ -64,6 +64,7 @@ COMMANDS = {
     "rejected": Lazy(f"{_OPERATIONS}:rejected", "Readings and lines that could not be used."),
     "subscribers": Lazy(f"{_OPERATIONS}:subscribers", "The registry of residents."),
     "facilities": Lazy(f"{_OPERATIONS}:facilities", "The registry of plants."),
+    "ledger": Lazy("airshed.commands.ledger:app", "The ledger of messages: what is late, and what to do about it."),
     "notices": Lazy(
         "airshed.commands.notices:app", "Notices that need an officer's yes, or wait behind the storm guard."
     ),

@@ -127,6 +127,30 @@ class DispatchSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     voice: PaceSection = PaceSection(per_minute=60)
 
 
+class AuditSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often the ledger is audited, and how long things may take, seconds; see ``notifiers.auditor.Patience``."""
+
+    every_s: Annotated[float, Meta(gt=0)] = 300.0
+    waiting_s: Annotated[float, Meta(gt=0)] = 1_800.0
+    unknown_s: Annotated[float, Meta(gt=0)] = 900.0
+    fan_out_s: Annotated[float, Meta(gt=0)] = 300.0
+    silent_s: Annotated[float, Meta(gt=0)] = 36_000.0
+
+
+class HeartbeatSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A sign of life by HTTP while sending is well. ``url`` often holds a token, so it is given as a secret."""
+
+    url: Secret | None = None
+    every_s: Annotated[float, Meta(gt=0)] = 60.0
+
+
+class AudienceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many messages one person may get of an episode on a channel; see ``notifiers.audience.Caps``."""
+
+    per_episode: Annotated[int, Meta(gt=0)] = 20
+    reminder_after_h: Annotated[int, Meta(ge=0)] = 24
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An installation.
 
@@ -162,6 +186,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     screening: Limits = Limits()
     rules: RulesSection = RulesSection()
     dispatch: DispatchSection = DispatchSection()
+    audience: AudienceSection = AudienceSection()
+    audit: AuditSection = AuditSection()
+    heartbeat: HeartbeatSection = HeartbeatSection()
     escalations: list[EscalationPlan] = msgspec.field(default_factory=lambda: [EscalationPlan()])
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Generic
@@ -88,6 +89,8 @@ class Dispatcher(Generic[M]):
         self._recovered_s: float | None = None
         self._escalated_s: float | None = None
         self._expired_s = 0.0
+        self.alive_s = time.monotonic()
+        """When the dispatcher last came round, on the monotonic clock; it does several times a minute unless stuck."""
 
     async def drain(self, patience_s: float = 60.0) -> dict[str, int]:
         """Work until nothing is left to send or to look up, at most ``patience_s`` beyond the last thing done.
@@ -169,6 +172,7 @@ class Dispatcher(Generic[M]):
     async def _keep_up(self, *, beside: bool = False) -> None:
         """What must go on however long a list is: now, or ``beside`` the sending, less often."""
         await self._recover()
+        self.alive_s = time.monotonic()
         now_s = self._machine.now_s()
         if not beside or now_s - self._expired_s >= _EXPIRE_EVERY_S:
             self._expired_s = now_s

@@ -192,6 +192,19 @@ OPERATOR_EVENTS = _counter(
     "occasion",
     "outcome",
 )
+AUDIT_FINDINGS = _gauge(
+    "airshed_audit_findings",
+    "Deliveries (or notices) that have not come to their end in their time, by what is late (waiting, beyond-lease, "
+    "unknown, unknowable, held, unfinished, empty, silent).",
+    "Above 0: `airshed ledger audit` names them and says what to do; docs/ledger.md explains the states.",
+    "problem",
+)
+HEARTBEATS = _counter(
+    "airshed_heartbeats_total",
+    "Signs of life to whoever watches from outside: sent, withheld (something is wrong here), failed (not reached).",
+    "withheld: the log says why; failed: check heartbeat.url and the way out of the network.",
+    "outcome",
+)
 STAGE_SECONDS = _histogram(
     "airshed_stage_seconds",
     "Time one call of a stage took, seconds.",

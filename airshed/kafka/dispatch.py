@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from airshed.kafka.ingest import producer_of
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import encode, mark_in
+from notifiers.audience import DEFAULT_CAPS, Caps
 from notifiers.database import load_progress, reading, save_progress
 from notifiers.deliveries import Delivery
 from notifiers.planner import Progress, fan_out
@@ -49,8 +50,10 @@ class NoticePlanner:
         settings: KafkaSettings,
         engine: Engine,
         planned: Callable[[Notice], Awaitable[None]] | None = None,
+        caps: Caps = DEFAULT_CAPS,
     ) -> None:
         """``planned`` is awaited after each notice is planned and before the next one is looked at."""
+        self._caps = caps
         self._settings = settings
         self._engine = engine
         self._then = planned
@@ -138,7 +141,7 @@ class NoticePlanner:
 
     def _plan(self, notice: Notice | None, progress: Progress) -> None:
         if notice is not None:
-            fan_out(self._engine, notice, progress=progress, supersede=True)
+            fan_out(self._engine, notice, progress=progress, caps=self._caps, supersede=True)
             return
         with self._engine.begin() as connection:
             save_progress(connection, progress.consumer, progress.topic, progress.partition, progress.next_offset)
@@ -170,11 +173,15 @@ class DeliveryPublisher:
 
 
 async def run_dispatch(
-    settings: KafkaSettings, engine: Engine, stop: asyncio.Event, send: Callable[[asyncio.Event], Awaitable[None]]
+    settings: KafkaSettings,
+    engine: Engine,
+    stop: asyncio.Event,
+    send: Callable[[asyncio.Event], Awaitable[None]],
+    caps: Caps = DEFAULT_CAPS,
 ) -> None:
     """The dispatch service: plans notices while ``send`` (the dispatchers' ``run``) sends what is planned."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(NoticePlanner(settings, engine).run(stop))
+        group.create_task(NoticePlanner(settings, engine, caps=caps).run(stop))
         group.create_task(_as_coroutine(send(stop)))
 
 

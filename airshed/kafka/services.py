@@ -34,6 +34,7 @@ from airshed.recordings import load_readings
 from airshed.reloading import Reloading, base_of, shelf_of
 from airshed.service import Health, health_app, health_routes, listening_socket, serving
 from airshed.sources import Feeds, memory_of
+from airshed.watching import caps_of, watch
 from console.app import create_app
 from console.cap import cap_routes
 from notifiers.database import notices, reading
@@ -182,7 +183,9 @@ async def dispatch(
         if isinstance(clock, ManualClock):
             await _dispatch_once(kafka, engine, clock, notifying.dispatcher)
         else:
-            await run_dispatch(kafka, engine, stop, notifying.dispatcher.run)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(watch(engine, settings, notifying.dispatcher, stop))
+                group.create_task(run_dispatch(kafka, engine, stop, notifying.dispatcher.run, caps=caps_of(settings)))
 
 
 async def _dispatch_once(kafka: KafkaSettings, engine: sa.Engine, clock: ManualClock, dispatcher: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from airshed.messaging import import_registries, log_imports, messaging
 from airshed.reloading import Reloading, report_reigns, shelf_of
 from airshed.service import Health, health_routes, listening_socket, serving, stop_on_signals
 from airshed.sources import Feeds, memory_of
+from airshed.watching import caps_of, watch
 from notifiers.database import connect, reading, upgrade
 from notifiers.planner import plan
 from rules.loading import load_pack
@@ -67,6 +69,7 @@ class Live:
             _log.info("up", pack=self._pack.reference, stations=len(self._registry), web=web.public_url)
             async with asyncio.TaskGroup() as group:
                 group.create_task(notifying.dispatcher.run(stop))
+                group.create_task(watch(engine, self._settings, notifying.dispatcher, stop))
                 group.create_task(self._feed(runtime, feeds, stop))
                 if self._shelf is not None:
                     group.create_task(Reloading(self._shelf).run(stop))
@@ -86,7 +89,7 @@ class Live:
             self._pack,
             self._registry,
             mode=settings.mode,
-            plan=plan,
+            plan=partial(plan, caps=caps_of(settings)),
             extra_states=names,
             provisional=True,
             limits=settings.screening,

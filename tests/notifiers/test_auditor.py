@@ -1,0 +1,161 @@
+"""What is late is found, named and told; what still has time is not. On both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sqlalchemy import Engine, insert, update
+
+from notifiers.auditor import Auditor, Finding, Patience, audit
+from notifiers.database import attempts, ledger, notices, reading
+from notifiers.heartbeat import Heartbeat, calling
+from notifiers.operators import Occasion, OperatorEvent
+from notifiers.planner import plan
+from streams import metrics
+from streams.clock import ManualClock
+from tests.notifiers.samples import NOON, fill, notice
+
+NOON_S = NOON.timestamp()
+PATIENCE = Patience(waiting_s=100, lease_s=50, unknown_s=200, fan_out_s=30, silent_s=1_000)
+
+
+@pytest.fixture
+def planned(engine: Engine, tmp_path: Path) -> Engine:
+    """Two residents by SMS and mail, one advisory, planned at noon."""
+    fill(engine, tmp_path, 2, 0)
+    with engine.begin() as connection:
+        plan(connection, notice())
+    return engine
+
+
+def rows(engine: Engine, **values: Any) -> None:
+    """Put the SMS rows into a state, and the mails out of the way."""
+    with engine.begin() as connection:
+        connection.execute(update(ledger).where(ledger.c.channel == "email").values(state="delivered"))
+        connection.execute(update(ledger).where(ledger.c.channel == "sms").values(**values))
+
+
+def found(engine: Engine, after_s: float) -> list[Finding]:
+    with reading(engine) as connection:
+        return audit(connection, NOON_S + after_s, PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("problem", "values", "late_s"),
+    [
+        ("waiting", {"state": "planned"}, 100),
+        ("waiting", {"state": "planned", "due_s": NOON_S + 500}, 600),
+        ("beyond-lease", {"state": "claimed", "lease_until_s": NOON_S + 60}, 110),
+        ("beyond-lease", {"state": "sending", "lease_until_s": NOON_S + 60}, 110),
+        ("unknown", {"state": "unknown", "reason": "interrupted", "due_s": NOON_S + 10}, 210),
+        ("held", {"state": "held", "reason": "quiet-hours", "hold_until_s": int(NOON_S) + 60}, 110),
+    ],
+)
+def test_a_row_is_late_from_the_moment_its_time_is_over(
+    planned: Engine, problem: str, values: dict[str, Any], late_s: float
+) -> None:
+    rows(planned, **values)
+    assert found(planned, late_s - 1) == []
+    (one,) = found(planned, late_s + 61)
+    assert (one.problem, one.number, one.channel, one.notice) == (problem, 2, "sms", notice().id)
+    assert 60 <= one.since_s <= 62
+    assert "the oldest is 1 min late" in one.says
+    assert one.example in one.says
+
+
+def test_what_nobody_can_tell_is_found_at_once(planned: Engine) -> None:
+    rows(planned, state="unknown", reason="unknowable", due_s=NOON_S)
+    assert [one.problem for one in found(planned, 1)] == ["unknowable"]
+
+
+def test_a_provider_that_says_nothing_is_found(planned: Engine) -> None:
+    rows(planned, state="sent", attempts=2)
+    with planned.begin() as connection:
+        for row in connection.execute(ledger.select().where(ledger.c.channel == "sms")).all():
+            for number, ended_s in ((1, NOON_S - 9_000), (2, NOON_S + 5)):
+                values = {"delivery": row.id, "number": number, "worker": "w", "epoch": 1, "started_s": 0.0}
+                values |= {"ended_s": ended_s, "content": "", "outcome": "sent", "code": ""}
+                connection.execute(insert(attempts).values(**values))
+    assert found(planned, 1_004) == []
+    assert [(one.problem, one.number) for one in found(planned, 1_006)] == [("silent", 2)]
+    rows(planned, state="delivered")
+    assert found(planned, 1_006) == []
+
+
+def test_notices_without_rows_are_found_unless_nobody_was_to_get_any(planned: Engine) -> None:
+    rows(planned, state="delivered")
+    nobody = notice(provinces=["31"], transition=7)
+    with planned.begin() as connection:
+        plan(connection, nobody)
+        plan(connection, notice("instruction", recipients="authorities", transition=8))
+    assert [(one.problem, one.example) for one in found(planned, 5)] == [("empty", nobody.id)]
+
+
+def test_a_fan_out_that_stopped_in_the_middle_is_found(planned: Engine) -> None:
+    rows(planned, state="delivered")
+    with planned.begin() as connection:
+        connection.execute(update(notices).values(complete=0, taken_s=NOON_S))
+    assert found(planned, 29) == []
+    assert [one.problem for one in found(planned, 31)] == ["unfinished"]
+
+
+def test_operators_are_told_and_gauges_fall_back_when_all_is_well(planned: Engine) -> None:
+    told: list[OperatorEvent] = []
+    clock = ManualClock(NOON_S + 200)
+    auditor = Auditor(planned, patience=PATIENCE, clock=clock, tell=told.append)
+    rows(planned, state="unknown", reason="unknowable", due_s=NOON_S)
+    auditor.look()
+    assert [event.occasion for event in told] == [Occasion.UNKNOWABLE]
+    assert metrics.value("airshed_audit_findings", problem="unknowable") == 2
+    rows(planned, state="planned", reason="planned", due_s=0.0)
+    auditor.look()
+    assert [event.occasion for event in told[1:]] == [Occasion.OVERDUE]
+    rows(planned, state="delivered")
+    assert auditor.look() == []
+    assert metrics.value("airshed_audit_findings", problem="unknowable") == 0
+    assert metrics.value("airshed_audit_findings", problem="waiting") == 0
+
+
+async def test_the_heart_beats_while_all_is_well_and_only_then() -> None:
+    beats: list[str] = []
+    statuses = [200, 500, 302]
+
+    async def heard(request: web.Request) -> web.Response:
+        beats.append(request.path)
+        return web.Response(status=statuses.pop(0), headers={"Location": "/elsewhere"})
+
+    app = web.Application()
+    app.router.add_get("/{token}", heard)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+    problem = ""
+    heart = Heartbeat(calling(f"http://127.0.0.1:{port}/token"), lambda: problem, every_s=0.01)
+    assert [await heart.beat() for _ in range(3)] == ["sent", "failed", "failed"]
+    problem = "the dispatcher has not come round"
+    assert await heart.beat() == "withheld"
+    await runner.cleanup()
+    problem = ""
+    assert await heart.beat() == "failed"
+    assert beats == ["/token"] * 3, "no redirect is followed"
+
+
+async def test_the_heart_goes_on_beating_until_it_is_stopped() -> None:
+    stop, beats = asyncio.Event(), 0
+
+    async def call() -> None:
+        nonlocal beats
+        beats += 1
+        if beats == 2:
+            raise OSError("nobody there")
+        if beats == 4:
+            stop.set()
+
+    await asyncio.wait_for(Heartbeat(call, lambda: "", every_s=0.001).run(stop), 10)
+    assert beats == 4
