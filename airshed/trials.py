@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -106,9 +106,14 @@ def notices_of(pack: Pack, trial: Trial) -> list[Notice]:
 
 def differences(file: TrialFile, number: int, pack: Pack) -> list[Difference]:
     """How a case comes out otherwise than expected; nothing when it is as expected."""
+    return differences_in(file, number, pack, notices_of(pack, file.cases[number]))
+
+
+def differences_in(file: TrialFile, number: int, pack: Pack, notices: Iterable[Notice]) -> list[Difference]:
+    """How notices that were made of a case, wherever, differ from what is expected."""
     trial = file.cases[number]
     start_s = epoch_s(trial.begins.replace(tzinfo=ZoneInfo(pack.airshed.zone)))
-    left = [((epoch_s(notice.time) - start_s) // HOUR_S, notice) for notice in notices_of(pack, trial)]
+    left = [((epoch_s(notice.time) - start_s) // HOUR_S, notice) for notice in notices]
     found = []
     for position, expected in enumerate(trial.expect):
         match = next((pair for pair in left if _is(expected, *pair)), None)
