@@ -62,7 +62,7 @@ COMMANDS = {
     ),
     "topics": Lazy(f"{_OPERATIONS}:topics", "Kafka topics: see what is missing or different, create what is missing."),
     "rejected": Lazy(f"{_OPERATIONS}:rejected", "Readings and lines that could not be used."),
-    "subscribers": Lazy(f"{_OPERATIONS}:subscribers", "The registry of residents."),
+    "subscribers": Lazy("airshed.commands.subscribers:app", "The registry of residents."),
     "facilities": Lazy(f"{_OPERATIONS}:facilities", "The registry of plants."),
     "ledger": Lazy("airshed.commands.ledger:app", "The ledger of messages: what is late, and what to do about it."),
     "notices": Lazy(

@@ -37,7 +37,6 @@ topics = typer.Typer(
     help="Kafka topics: see what is missing or different, create what is missing.", no_args_is_help=True
 )
 rejected = typer.Typer(help="Readings and lines that could not be used.", no_args_is_help=True)
-subscribers = typer.Typer(help="The registry of residents.", no_args_is_help=True)
 facilities = typer.Typer(help="The registry of plants.", no_args_is_help=True)
 
 
@@ -151,15 +150,6 @@ def _rejected(config: Path, newest: int, *, kafka: bool) -> list[Kept]:
     return items if newest < 0 else items[:newest]
 
 
-@subscribers.command("import")
-def subscribers_import(file: Path, config: Config = _DEFAULT) -> None:
-    """Read residents from a CSV file; each row is accepted or refused with file, line, field and remedy.
-
-    Example: `airshed subscribers import subscribers.csv`
-    """
-    _import(config, subscribers_file=file)
-
-
 facilities.command("escalations")(show_escalations)
 
 
@@ -169,14 +159,14 @@ def facilities_import(file: Path, config: Config = _DEFAULT) -> None:
 
     Example: `airshed facilities import facilities.csv`
     """
-    _import(config, facilities_file=file)
+    _import(config, file)
 
 
-def _import(config: Path, subscribers_file: Path | None = None, facilities_file: Path | None = None) -> None:
+def _import(config: Path, facilities_file: Path) -> None:
     settings = load(config)
     engine = database_of(settings)
     keys = keys_of(settings, Path(settings.data_dir), settings.web.public_url)
-    reports = import_registries(engine, keys, base_of(settings), subscribers_file, facilities_file)
+    reports = import_registries(engine, keys, base_of(settings), None, facilities_file)
     show_imports(reports)
     if any(report.refused for report in reports.values()):
         raise typer.Exit(1)

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from notifiers.channels.email import EmailChannel, EmailSettings
 from notifiers.channels.sms import SmsChannel, SmsSettings
 from notifiers.composer import Composer
+from notifiers.contacts import Vault
 from notifiers.database import reading
 from notifiers.deliveries import Delivery
 from notifiers.dispatcher import Dispatcher, OnChange
@@ -71,13 +72,14 @@ async def dispatching(
     on_change: OnChange | None = None,
     worker: str = "w1",
     now_s: float = NOON.timestamp(),
+    vault: Vault = VAULT,
     renderer: Renderer | None = None,
 ) -> AsyncIterator[Dispatcher[ExerciseMessage]]:
     """A dispatcher that is closed afterwards."""
     dispatcher: Dispatcher[ExerciseMessage] = Dispatcher(
         engine,
         channels,
-        Composer(engine, VAULT, links, renderer),
+        Composer(engine, vault, links, renderer),
         accepts=ExerciseMessage,
         clock=ManualClock(now_s),
         worker=worker,
