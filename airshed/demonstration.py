@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from airshed import replaying
 from airshed.configuration import Configuration
 from airshed.local.runtime import LocalRuntime
+from airshed.message_settings import CapSettings
 from airshed.messaging import Messaging, import_registries, messaging
 from airshed.pipeline import Outcome
 from airshed.service import Health, health_routes, listening_socket, serving, url_of
@@ -82,7 +83,8 @@ class Demonstration:
     @contextlib.asynccontextmanager
     async def _notifying(self, engine: sa.Engine, announce: Callable[[str], None]) -> AsyncIterator[Messaging]:
         listener = listening_socket("127.0.0.1", self.port)
-        settings = Configuration(data_dir=str(self.folder))
+        alerts = CapSettings(sender="simulation@airshed.example.invalid", folder=str(self.folder / "cap"))
+        settings = Configuration(data_dir=str(self.folder), cap=alerts)
         routes = health_routes(Health())
         async with (
             messaging(

@@ -106,9 +106,11 @@ class CapSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         sender: name of who publishes, under a domain of theirs (``alerts@example.org``).
         folder: where files of them are written as well.
+        in_force_hours: how long an alert is in force at most, if no all-clear ends it.
     """
 
     sender: Annotated[str, Meta(pattern=r"^[^\s,<&]*$")] = ""
+    in_force_hours: Annotated[float, Meta(gt=0)] = 72.0
     folder: str | None = None
 
 

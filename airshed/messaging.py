@@ -122,7 +122,7 @@ async def messaging(
         routes += sign_up_routes(settings, engine, keys, clock)
         if publication is not None and publication.folder is not None:
             writing = asyncio.create_task(_keep_written(publication))
-            stack.push_async_callback(_cancelled, writing)
+            stack.push_async_callback(_written_once_more, writing, publication)
         yield Messaging(engine, keys, dispatcher, create_app(pages, routes), sandbox)
 
 
@@ -150,7 +150,7 @@ def cap_publication(engine: sa.Engine, settings: Configuration, public_url: str,
         return None
     return Publication(
         engine,
-        Publisher(cap.sender, public_url),
+        Publisher(cap.sender, public_url, in_force_hours=cap.in_force_hours),
         Renderer(),
         f"{public_url.rstrip('/')}/cap",
         clock,
@@ -168,9 +168,11 @@ async def _keep_written(publication: Publication) -> None:
         await asyncio.sleep(_CAP_EVERY_S)
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _written_once_more(task: asyncio.Task[None], publication: Publication) -> None:
+    """End the task; what came since its last turn is written as well."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    await asyncio.to_thread(publication.write)
 
 
 def _given_sandbox(settings: Configuration) -> Addresses | None:

@@ -49,11 +49,14 @@ class Publisher:
         sender: a name under a domain of the publisher's, without spaces, commas, ``<`` and ``&``.
         web: page for people.
         exercise: which exercise it is, for the note of its alerts.
+        in_force_hours: how long an alert is in force at most, if no all-clear ends it. Longer than a notice is worth
+            sending: between two notices of an episode days may pass, in which the feed must not be empty.
     """
 
     sender: str
     web: str
     exercise: str = "Airshed exercise"
+    in_force_hours: float = 72.0
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,11 @@ class _Chain:
             return self._cancel(notice, wrong)
         if notice.kind == "all-clear":
             return self._end(notice)
+        expires = max(notice.valid_until, notice.time + timedelta(hours=self._publisher.in_force_hours))
         for province in _addressed(notice):
             before = self._warned.get(province.code)
             onset = before.onset if before else notice.time
-            self._warned[province.code] = _Warned(province, notice, onset, notice.valid_until)
+            self._warned[province.code] = _Warned(province, notice, onset, expires)
         return self._publish(notice, self._warnings(notice))
 
     def _end(self, notice: Notice) -> Alert | None:

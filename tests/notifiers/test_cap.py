@@ -131,11 +131,20 @@ def test_an_exercise_beside_the_real_thing_is_a_chain_of_its_own() -> None:
 
 
 def test_what_has_expired_is_not_referenced_and_its_end_is_not_told() -> None:
+    brief = replace(PUBLISHER, in_force_hours=1)
     late = notice(transition=2, hours=40)
-    first, second = alerts([notice(), late], PUBLISHER, Voice())
+    first, second = alerts([notice(), late], brief, Voice())
     assert (first.message_type, second.message_type) == ("Alert", "Alert")
     over = notice("all-clear", transition=3, hours=90, level=0)
-    assert len(alerts([notice(), over], PUBLISHER, Voice())) == 1
+    assert len(alerts([notice(), over], brief, Voice())) == 1
+
+
+def test_an_alert_is_in_force_until_the_all_clear_although_its_message_is_not_worth_sending_any_more() -> None:
+    over = notice("all-clear", transition=3, hours=60, level=0)
+    first, second = alerts([notice(), over], PUBLISHER, Voice())
+    assert first.expires - first.sent == timedelta(hours=72)
+    assert second.references == (first.reference,)
+    assert {info.responses for info in second.infos} == {("AllClear",)}
 
 
 def test_areas_have_outline_and_code() -> None:
@@ -188,7 +197,7 @@ def good() -> bytes:
         (rb"<note>[^<]*</note>", b"", "note"),
         (rb"<incidents>[^<]*</incidents>", b"", "incidents"),
         (rb"<scope>Public<", b"<scope>Private<", "addresses"),
-        (rb"<expires>2026-01-1\d", b"<expires>2020-01-01", "expires: not after sent"),
+        (rb"<expires>2026-01-\d\d", b"<expires>2020-01-01", "expires: not after sent"),
         (rb"<expires>[^<]*</expires>", b"", "expires: missing"),
         (rb"<headline>[^<]*</headline>", b"<headline> </headline>", "headline: empty"),
         (rb"<language>en-US</language>", b"<language>vi-VN</language>", ""),
