@@ -40,7 +40,7 @@ class Feed(Generic[A]):
         root = etree.Element(f"{{{_ATOM}}}feed", nsmap={None: _ATOM})
         _text(root, "id", f"{self._address}/feed.atom")
         _text(root, "title", self._title)
-        _text(root, "updated", (ordered[0].sent if ordered else updated).isoformat())
+        _text(root, "updated", (ordered[0].sent if ordered else updated).isoformat(timespec="seconds"))
         _text(etree.SubElement(root, f"{{{_ATOM}}}author"), "name", self._author)
         _link(root, f"{self._address}/feed.atom", "self", "application/atom+xml")
         for alert in ordered:
