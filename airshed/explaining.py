@@ -9,12 +9,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from airshed.retelling import Record, Retold, last_hour_s, retell
+from rules.activations import Entry
 from rules.explanations import RuleAnswer, answers
 from rules.model import Pack
+from rules.shelf import Shelf
 from rules.structure import nearest
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S, epoch_s, utc
 from streams.errors import InputError
+from streams.legal_account import LegalAccount, account
 from streams.schemas import EpisodeEvent
 from streams.shortfall import ProvinceShortfall, of_province, of_region
 
@@ -44,6 +47,17 @@ class Transition(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Activated(msgspec.Struct, frozen=True):
+    """An activation of the shelf, and how it stood at the hour: ``in force``, ``over``, ``pending`` or ``to come``."""
+
+    pack: str
+    from_: datetime
+    by: str
+    reason: str
+    episode: str
+    standing: str
+
+
 class Explanation(msgspec.Struct, kw_only=True):
     """The answer.
 
@@ -54,6 +68,8 @@ class Explanation(msgspec.Struct, kw_only=True):
         transitions: those asked about; ``before`` and ``after``: the nearest ones around the hour.
         open_episodes: that were open at the hour.
         provinces / region: how they stood then, and what was missing; empty without an hour.
+        legal: what the legal definition had counted by then; ``None`` without an hour, a definition or days.
+        activations: of the shelf, when one was asked, in the order in which they were written.
     """
 
     pack: str
@@ -67,10 +83,14 @@ class Explanation(msgspec.Struct, kw_only=True):
     open_episodes: list[str] = []
     provinces: list[ProvinceShortfall] = []
     region: list[str] = []
+    legal: LegalAccount | None = None
+    activations: list[Activated] = []
 
 
-def explain(record: Record, pack: Pack, question: Question) -> Explanation:
+def explain(record: Record, pack: Pack, question: Question, shelf: Shelf | None = None) -> Explanation:
     """Answer a question about a record under a pack: the one that decided it, or another one to try.
+
+    With a shelf, each hour is judged by the pack that was in force; ``pack`` is its base.
 
     Raises:
         InputError: when the question names a rule, an episode, a province or a time that is not there.
@@ -78,13 +98,14 @@ def explain(record: Record, pack: Pack, question: Question) -> Explanation:
     _check_rule(pack, question.rule)
     code = _province(pack.airshed, question.province)
     hour_s = _hour_s(record, question)
-    told = retell(record, pack, hour_s)
-    same_pack = record.pack in ("", pack.reference)
+    told = retell(record, pack, hour_s, shelf)
+    same_pack = record.pack in ("", pack.reference) or (shelf is not None and record.pack in _references(shelf))
     # Under the pack that decided, what was really said counts; under another one, what it would have said.
-    events = record.events if same_pack else retell(record, pack, last_hour_s(record)).events
+    events = record.events if same_pack else retell(record, pack, last_hour_s(record), shelf).events
     asked = _asked(events, question, hour_s)
     wanted = {(event.episode, event.transition) for event in asked}
-    rules = [answer for answer in answers(pack, events) if (answer.episode, answer.transition) in wanted]
+    said = answers(pack, events, shelf.pack if shelf else None)
+    rules = [answer for answer in said if (answer.episode, answer.transition) in wanted]
     answer = Explanation(
         pack=pack.reference,
         zone=pack.airshed.zone,
@@ -93,7 +114,27 @@ def explain(record: Record, pack: Pack, question: Question) -> Explanation:
         transitions=[_short(event) for event in asked],
         rules=[answer for answer in rules if not question.rule or answer.rule == question.rule],
     )
-    return _at_the_hour(answer, told, events, code) if question.at else answer
+    if shelf is not None:
+        answer.activations = [_activated(line.entry, told) for line in shelf.contents.lines]
+    if not question.at:
+        return answer
+    answer.legal = account(told.airshed, record.days, told.hour_s, only=code) if record.days else None
+    return _at_the_hour(answer, told, events, code)
+
+
+def _references(shelf: Shelf) -> set[str]:
+    return {line.entry.pack for line in shelf.contents.lines}
+
+
+def _activated(entry: Entry, told: Retold) -> Activated:
+    if epoch_s(entry.from_) > told.hour_s:
+        standing = "to come"
+    elif entry.activation == told.reign.activated(told.hour_s):
+        open_ones = ", ".join(open_at(told.events, told.hour_s))
+        standing = "in force" if entry.pack == told.reign.pack else f"pending: waits for the close of {open_ones}"
+    else:
+        standing = "in force until then" if entry.pack == told.reign.pack else "over"
+    return Activated(entry.pack, entry.from_, entry.by, entry.reason, entry.episode, standing)
 
 
 def _at_the_hour(answer: Explanation, told: Retold, events: Sequence[EpisodeEvent], code: str) -> Explanation:
@@ -171,13 +212,15 @@ def _province(airshed: Airshed, text: str) -> str:
 def _notes(record: Record, told: Retold, pack: Pack, *, same_pack: bool) -> list[str]:
     notes = []
     if not same_pack:
-        would = f"this is what {pack.reference} would have made of the same hours (its legal track left out)"
+        left_out = "" if record.days else " (its legal track left out: the record has no days)"
+        would = f"this is what {pack.reference} would have made of the same hours{left_out}"
         notes.append(f"decided under {record.pack}; {would}")
     if same_pack:
-        # Days, on which the legal track rests, are no part of a record.
         known = [event for event in record.events if event.track == "operational"]
         recorded = [event for event in known if epoch_s(event.time) <= told.hour_s]
-        if [_key(event) for event in recorded] != [_key(event) for event in told.events]:
+        if [_key(event) for event in recorded] != [
+            _key(event) for event in told.events if event.track == "operational"
+        ]:
             notes.append("the record does not follow from this pack alone: its levels were changed without its version")
     return notes
 

@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from airshed.explaining import Explanation, Question, Transition
+from rules.activations import BEGINNING
 from rules.explanations import NOT_ASKED, RuleAnswer
+from streams.legal_account import LegalAccount
 from streams.shortfall import ProvinceShortfall
 
 _SHORT_VALUE = 60  # characters of a value that are shown; a map of 34 provinces is cut
@@ -27,8 +29,13 @@ def show(explanation: Explanation, question: Question, out: Console) -> None:
         if question.rule or answer.reason != NOT_ASKED:
             for line in _rule(answer, explanation.zone, whole=bool(question.rule)):
                 out.print(line, markup=False)
+    for line in _activations(explanation):
+        out.print(line, markup=False)
     if explanation.hour is not None:
         _stand(explanation, out)
+    if explanation.legal is not None:
+        for line in _legal(explanation.legal):
+            out.print(line, markup=False, soft_wrap=True)
 
 
 def _happened(explanation: Explanation, question: Question) -> Iterator[str]:
@@ -84,6 +91,32 @@ def _condition(answer: RuleAnswer) -> Iterator[str]:
 def _named(element: str, text: str) -> str:
     one_line = " ".join(text.split())
     return f"[{element}] {one_line}" if element else one_line
+
+
+def _activations(explanation: Explanation) -> Iterator[str]:
+    """The shelf at the hour: which pack was in force, and who had decided what."""
+    for one in explanation.activations:
+        since = "from the beginning" if one.from_ == BEGINNING else f"from {_local(one.from_, explanation.zone)}"
+        moves = f", moves {one.episode}" if one.episode else ""
+        why = f": {one.reason}" if one.reason else ""
+        yield f"activated: {one.pack} {since}{moves}, by {one.by}{why} ({one.standing})"
+
+
+def _legal(legal: LegalAccount) -> Iterator[str]:
+    """The legal track: what was counted of the days, by province."""
+    yield f"\nlegal track: {legal.definition}"
+    for group in legal.groups:
+        yield f"  met in {' '.join(group)}"
+    if legal.missing:
+        yield f"  no case: {legal.missing}"
+    for province in legal.provinces:
+        days = ", ".join(f"{'?' if day.index is None else day.index}" for day in province.days)
+        stations = ""
+        if province.days and province.days[-1].stations:
+            shown = ", ".join(f"{station} {index}" for station, index in province.days[-1].stations[:4])
+            stations = f" (the last day: {shown})"
+        missing = f"; {province.missing}" if province.missing else ""
+        yield f"  {province.code} {province.name}: daily index {days or 'not known'}{stations}{missing}"
 
 
 def _stand(explanation: Explanation, out: Console) -> None:

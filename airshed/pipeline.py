@@ -25,7 +25,7 @@ from streams.index_batches import IndexBatch
 from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
-from streams.schemas import EpisodeEvent, Mark, ProvinceState, Rejected, StationIndex, StationWind
+from streams.schemas import EpisodeEvent, Mark, ProvinceDay, ProvinceState, Rejected, StationIndex, StationWind
 from streams.screening import RULES, Limits
 from streams.stage import State, slices
 from streams.stations import StationRegistry
@@ -39,6 +39,7 @@ class Outcome:
 
     indices: list[IndexBatch] = field(default_factory=list)
     provinces: list[ProvinceState] = field(default_factory=list)
+    days: list[ProvinceDay] = field(default_factory=list)
     episodes: list[EpisodeEvent] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     untimely: list[tuple[int, str]] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Outcome:
         """Take in what was said after this."""
         self.indices += later.indices
         self.provinces += later.provinces
+        self.days += later.days
         self.episodes += later.episodes
         self.notices += later.notices
         self.untimely += later.untimely
@@ -88,6 +90,7 @@ class Judges:
         states = _drive("provinces", self.provinces.accept_columns, self.provinces.advance, said)
         _show_progress("provinces", states, now_s)
         outcome.provinces = [item for item in states if isinstance(item, ProvinceState)]
+        outcome.days = [item for item in states if isinstance(item, ProvinceDay)]
         events = _drive("episodes", self.episodes.accept, self.episodes.advance, states)
         _show_progress("episodes", events, now_s)
         outcome.episodes = [item for item in events if isinstance(item, EpisodeEvent)]

@@ -21,6 +21,7 @@ from streams.schemas import ProvinceState, Rejected
 NAMES = (
     "index.csv",
     "provinces.csv",
+    "days.jsonl",  # days as the legal definition counts them; what explanations of the legal track rest on
     "provinces.jsonl",  # every statement with its evidence, revisions in their order: what explanations rest on
     "episodes.jsonl",
     "notices.jsonl",
@@ -61,6 +62,7 @@ class ResultFiles:
         """Write what was said."""
         self._index.add(outcome.indices)
         self._provinces.add(outcome.provinces)
+        self.write("days.jsonl", outcome.days)
         self.write("provinces.jsonl", outcome.provinces)
         self.write("episodes.jsonl", outcome.episodes)
         self.write("notices.jsonl", outcome.notices)

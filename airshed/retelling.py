@@ -13,16 +13,18 @@ from airshed.local import store
 from airshed.recordings import load_readings
 from notifiers.database import connect
 from rules.model import Pack
+from rules.shelf import Shelf
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S, epoch_s, utc
 from streams.episodes import EpisodeTracker
 from streams.errors import InputError
 from streams.levels import Standing
-from streams.schemas import EpisodeEvent, Mark, ProvinceState
+from streams.schemas import EpisodeEvent, Mark, ProvinceDay, ProvinceState
 from streams.stations import read_stations
+from streams.versions import Reign
 
 _DATABASE = "airshed.sqlite"
-_EPISODES, _PROVINCES = "episodes.jsonl", "provinces.jsonl"
+_EPISODES, _PROVINCES, _DAYS = "episodes.jsonl", "provinces.jsonl", "days.jsonl"
 
 
 @dataclass
@@ -31,10 +33,12 @@ class Record:
 
     Attributes:
         states: in the order in which they were said; revisions after what they revise.
+        days: what was said about days, for the legal track; empty in records of before there were any.
     """
 
     states: list[ProvinceState]
     events: list[EpisodeEvent]
+    days: list[ProvinceDay] = field(default_factory=list)
 
     @property
     def pack(self) -> str:
@@ -51,7 +55,8 @@ class Retold:
         airshed: as the pack describes it.
         counted: hours by province.
         states: what was said about the hour, by province.
-        events: every transition up to and with this hour.
+        events: every transition up to and with this hour; those of the legal track where days are known.
+        reign: the pack in force, and what has been activated.
     """
 
     hour_s: int
@@ -59,6 +64,7 @@ class Retold:
     counted: Mapping[str, Standing] = field(default_factory=dict)
     states: dict[str, ProvinceState] = field(default_factory=dict)
     events: list[EpisodeEvent] = field(default_factory=list)
+    reign: Reign = field(default_factory=Reign)
 
 
 def read_record(path: Path) -> Record:
@@ -85,26 +91,43 @@ def record_of_readings(readings: Path, stations: Path, pack: Pack, advanced: Cal
     record = Record([], [])
     for step in play([load_readings(readings, registry).batch], pack, registry):
         record.states += step.outcome.provinces
+        record.days += step.outcome.days
         record.events += step.outcome.episodes
         advanced(step.readings)
     return record
 
 
-def retell(record: Record, pack: Pack, until_s: int) -> Retold:
-    """Let the tracker of a pack decide the hours of a record anew, up to and with the hour ``until_s``."""
+def retell(record: Record, pack: Pack, until_s: int, shelf: Shelf | None = None) -> Retold:
+    """Let the tracker of a pack, or of the packs of a shelf, decide the hours of a record anew, up to ``until_s``."""
     airshed = pack.airshed
-    tracker = EpisodeTracker([airshed], {}, pack=pack.reference)
+    tracker = EpisodeTracker([airshed], {}, pack=pack.reference, versions=shelf)
+    days = latest_days(record.days)
     told = Retold(0, airshed)
     for hour_s, states in steps(state for state in record.states if state.airshed == airshed.code):
         if hour_s > until_s:
             break
-        tracker.accept(states)
+        tracker.accept([*states, *days.get(hour_s, ())])
         said = tracker.advance(Mark(utc(hour_s + airshed.detection.lateness_s)))
         told.events += [event for event in said if isinstance(event, EpisodeEvent)]
         told.hour_s = hour_s
         told.states = {state.province: state for state in states if epoch_s(state.time) == hour_s}
     told.counted = tracker.counted(airshed.code)
+    told.reign = tracker.reigns.get(airshed.code, Reign())
     return told
+
+
+def latest_days(days: Iterable[ProvinceDay]) -> dict[int, list[ProvinceDay]]:
+    """What is known of each day in the end, by the end of the day in epoch seconds.
+
+    When a revision was said is not written down: the law's days are retold as they stand now.
+    """
+    known: dict[tuple[int, str], ProvinceDay] = {}
+    for day in sorted(days, key=lambda day: day.revision):
+        known[epoch_s(day.time), day.province] = day
+    found: dict[int, list[ProvinceDay]] = {}
+    for (end_s, _), day in sorted(known.items()):
+        found.setdefault(end_s, []).append(day)
+    return found
 
 
 def steps(states: Iterable[ProvinceState]) -> Iterator[tuple[int, list[ProvinceState]]]:
@@ -127,22 +150,26 @@ def steps(states: Iterable[ProvinceState]) -> Iterator[tuple[int, list[ProvinceS
 
 def _from_database(path: Path) -> Record:
     with connect(f"sqlite:///{path}").connect() as connection:
-        return _record(
-            store.logged_lines(connection, "index.provinces"), store.logged_lines(connection, "episodes"), path
-        )
+        logged = [store.logged_lines(connection, name) for name in ("index.provinces", "episodes", "index.days")]
+        return _record(*logged, place=path)
 
 
 def _from_files(folder: Path) -> Record:
+    days = folder / _DAYS
     return _record(
-        (folder / _PROVINCES).read_bytes().splitlines(), (folder / _EPISODES).read_bytes().splitlines(), folder
+        (folder / _PROVINCES).read_bytes().splitlines(),
+        (folder / _EPISODES).read_bytes().splitlines(),
+        days.read_bytes().splitlines() if days.is_file() else [],
+        place=folder,
     )
 
 
-def _record(provinces: Iterable[bytes], episodes: Iterable[bytes], place: Path) -> Record:
+def _record(provinces: Iterable[bytes], episodes: Iterable[bytes], days: Iterable[bytes], *, place: Path) -> Record:
     states = [msgspec.json.decode(line, type=ProvinceState) for line in provinces]
     if not states:
         raise InputError("nothing has been decided yet", place=str(place), remedy="wait for the first full hour")
-    return Record(states, [msgspec.json.decode(line, type=EpisodeEvent) for line in episodes])
+    events = [msgspec.json.decode(line, type=EpisodeEvent) for line in episodes]
+    return Record(states, events, [msgspec.json.decode(line, type=ProvinceDay) for line in days])
 
 
 def last_hour_s(record: Record) -> int:

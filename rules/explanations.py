@@ -6,7 +6,7 @@ it has said before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from rules.expressions import Part, needed, shown, take_apart
 from rules.model import Pack, Rule
 from rules.notices import Notice
 from rules.readiness import MEANINGS, Reason
+from streams.errors import PackError
 from streams.schemas import EpisodeEvent, Mark
 
 NOT_ASKED = "not-asked"
@@ -83,22 +84,34 @@ class RuleAnswer(msgspec.Struct, frozen=True, kw_only=True):
     before: list[Spoken]
 
 
-def answers(pack: Pack, events: Iterable[EpisodeEvent]) -> list[RuleAnswer]:
+def answers(pack: Pack, events: Iterable[EpisodeEvent], packs: Callable[[str], Pack] | None = None) -> list[RuleAnswer]:
     """Every rule of a pack at every event, in the order of the events and of the pack.
 
     Args:
+        packs: of a shelf, by reference: then each event is judged by the pack it names.
         events: all of them from the beginning, in order; what came before decides who is told again.
     """
-    engine = RuleEngine(pack, {}, "exercise")
+    engine = RuleEngine(pack, {}, "exercise", packs=packs)
     said: list[Notice] = []
     found: list[RuleAnswer] = []
     for event in events:
         notices = [notice for notice in engine.accept([event]) if not isinstance(notice, Mark)]
         decisions = {decision.rule: decision for decision in engine.take_decisions()}
-        found += [_answer(rule, event, decisions.get(rule.id), said, notices) for rule in pack.rules]
+        found += [
+            _answer(rule, event, decisions.get(rule.id), said, notices) for rule in _pack_of(event, pack, packs).rules
+        ]
         said += notices
         engine.advance(Mark(event.time))
     return found
+
+
+def _pack_of(event: EpisodeEvent, pack: Pack, packs: Callable[[str], Pack] | None) -> Pack:
+    if packs is None:
+        return pack
+    try:
+        return packs(event.pack)
+    except PackError:
+        return pack  # as the engine does
 
 
 def _answer(

@@ -16,6 +16,7 @@ from airshed.explanation_text import show
 from airshed.retelling import Record, read_record, record_of_readings
 from rules.loading import load_pack, packaged_packs
 from rules.model import Pack
+from rules.shelf import Shelf
 from streams.errors import InputError
 
 _DEFAULT_PACK = "vietnam-2026"
@@ -27,7 +28,7 @@ def explain(
     episode: Annotated[str, typer.Option(help="Id of an episode; by default all of them.")] = "",
     at: Annotated[str, typer.Option(help="Hour in question, local: 2026-01-13T06:00. By default all.")] = "",
     province: Annotated[str, typer.Option(help="Only this province: code or name.")] = "",
-    rules: Annotated[str, typer.Option(help="Rule pack; by default the one that decided.")] = "",
+    rules: Annotated[str, typer.Option(help="Rule pack, or a shelf of them; by default the one that decided.")] = "",
     stations: Annotated[
         Path | None, typer.Option(help="Station registry; with it, RECORD is read as readings.")
     ] = None,
@@ -40,21 +41,22 @@ def explain(
 
     Example: `airshed rules explain out --rule residents-advisory --at 2026-01-13T06:00`
     """
-    found, pack = _record(record, rules, stations, quiet=json)
+    shelf = Shelf(Path(rules)) if rules and Path(rules).is_dir() else None
+    found, pack = _record(record, shelf.base if shelf else rules, stations, quiet=json)
     zone = pack.airshed.zone
     question = Question(rule=rule, episode=episode, at=moment(at, zone) if at else None, province=province)
-    answer = answer_to(found, pack, question)
+    answer = answer_to(found, pack, question, shelf)
     if json:
         Console(soft_wrap=True).print_json(msgspec.json.encode(answer).decode())
     else:
         show(answer, question, Console(highlight=False))
 
 
-def _record(path: Path, rules: str, stations: Path | None, *, quiet: bool) -> tuple[Record, Pack]:
+def _record(path: Path, rules: str | Pack, stations: Path | None, *, quiet: bool) -> tuple[Record, Pack]:
     if stations is None:
         record = read_record(path)
-        return record, load_pack(rules or _packaged(record.pack))
-    pack = load_pack(rules or _DEFAULT_PACK)
+        return record, rules if isinstance(rules, Pack) else load_pack(rules or _packaged(record.pack))
+    pack = rules if isinstance(rules, Pack) else load_pack(rules or _DEFAULT_PACK)
     with Progress(transient=True, console=Console(stderr=True), disable=quiet) as bar:
         task = bar.add_task("readings", total=None)
         return record_of_readings(path, stations, pack, lambda rows: bar.advance(task, rows)), pack

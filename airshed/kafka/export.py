@@ -17,7 +17,7 @@ from rules.notices import ActualNotice, ExerciseNotice
 from streams import topics
 from streams.errors import AirshedError
 from streams.provinces import Statement
-from streams.schemas import EpisodeEvent, ProvinceState, ProvinceWind, StationIndex, StationWind
+from streams.schemas import EpisodeEvent, ProvinceDay, ProvinceState, ProvinceWind, StationIndex, StationWind
 
 Item = TypeVar("Item")
 
@@ -39,11 +39,14 @@ def export_events(settings: KafkaSettings, out: Path) -> dict[str, int]:
     records = said(settings, topics.STATIONS, StationIndex | StationWind, _index_identity)
     stations = sorted((item for item in records if isinstance(item, StationIndex)), key=_in_time)
     notices = list(said(settings, topics.NOTICES, ActualNotice | ExerciseNotice, lambda notice: notice.id))
-    provinces = list(_provinces(settings))
+    statements = list(_statements(settings))
+    provinces = [encode(state) for state in statements if isinstance(state, ProvinceState)]
+    days = (encode(day) for day in statements if isinstance(day, ProvinceDay))
     return {
         "index.csv": write_index((encode(item) for item in stations if item.final), out / "index.csv"),
         "provinces.csv": write_provinces(iter(provinces), out / "provinces.csv"),
         "provinces.jsonl": write_lines(iter(provinces), out / "provinces.jsonl"),
+        "days.jsonl": write_lines(days, out / "days.jsonl"),
         "episodes.jsonl": write_lines(_episodes(settings), out / "episodes.jsonl"),
         "notices.jsonl": write_lines(map(encode, notices), out / "notices.jsonl"),
         "deliveries.jsonl": write_lines(map(encode, _deliveries(settings, notices)), out / "deliveries.jsonl"),
@@ -94,13 +97,12 @@ def _read_partition(consumer: KafkaConsumer, part: TopicPartition) -> Iterator[b
                 yield record.value
 
 
-def _provinces(settings: KafkaSettings) -> Iterable[bytes]:
+def _statements(settings: KafkaSettings) -> Iterable[Statement]:
     def identity(state: Statement) -> Any:
         revision = 0 if isinstance(state, ProvinceWind) else state.revision
         return type(state).__name__, state.airshed, state.province, state.time, revision
 
-    found = said(settings, topics.PROVINCES, Statement, identity)
-    return (encode(state) for state in found if isinstance(state, ProvinceState))
+    return said(settings, topics.PROVINCES, Statement, identity)
 
 
 def _episodes(settings: KafkaSettings) -> Iterable[bytes]:

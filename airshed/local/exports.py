@@ -23,6 +23,7 @@ def write_log(engine: sa.Engine, out: Path) -> dict[str, int]:
         )
         statements = store.logged_lines(connection, "index.provinces")
         rows["provinces.jsonl"] = write_lines(statements, out / "provinces.jsonl")
+        rows["days.jsonl"] = write_lines(store.logged_lines(connection, "index.days"), out / "days.jsonl")
         rows["episodes.jsonl"] = write_lines(store.logged_lines(connection, "episodes"), out / "episodes.jsonl")
         rows["notices.jsonl"] = write_lines(store.logged_lines(connection, "notices"), out / "notices.jsonl")
         bodies = connection.execute(sa.select(store.rejected_log.c.body).order_by(store.rejected_log.c.seq))

@@ -87,6 +87,7 @@ class LocalRuntime:
             if batch.occasion.final:
                 store.log_events(connection, "index.stations", batch.records())
         store.log_events(connection, "index.provinces", outcome.provinces)
+        store.log_events(connection, "index.days", outcome.days)
         store.log_events(connection, "episodes", outcome.episodes)
         store.log_events(connection, "notices", outcome.notices)
         store.log_rejected(connection, rejected)
