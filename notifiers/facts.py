@@ -83,7 +83,7 @@ def facts(notice: Notice, language: str, addressee: Addressee, link: str) -> dic
         "here": _province(mine[0], standard, language) if mine else None,
         "mine": [_province(p, standard, language) for p in mine],
         "mine_names": _names(mine, language),
-        "others": [_province(p, standard, language) for p in others],
+        "others": [_province(p, standard, language) for p in others if p.index is not None],
         "provinces": [_province(p, standard, language) for p in [*mine, *others]],
         "inside_names": _names(inside, language),
         "left_names": _names([p for p in notice.provinces if p.level == 0], language),
