@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -70,10 +71,15 @@ def _play(run: Demonstration, console: Console, *, live: bool, quiet: bool) -> S
     if quiet:
         return asyncio.run(run.run(lambda url: None, lambda: None))
     if not live:
-        return asyncio.run(run.run(lambda url: console.print(f"metrics: {url}"), _Lines(run, console)))
+        return asyncio.run(run.run(partial(_announce, console), _Lines(run, console)))
     console.print("[dim]Ctrl-C stops it. Everything it makes is in[/dim] " + str(run.folder))
     with Live(run.view, console=console, refresh_per_second=_FRAMES_PER_S, transient=False) as picture:
-        return asyncio.run(run.run(lambda url: picture.console.print(f"metrics: {url}"), lambda: None))
+        return asyncio.run(run.run(partial(_announce, picture.console), lambda: None))
+
+
+def _announce(console: Console, url: str) -> None:
+    console.print(f"metrics: {url}")
+    console.print(f"sign-up: {url.removesuffix('/metrics')}/signup")
 
 
 class _Lines:

@@ -66,7 +66,13 @@ class Live:
             serving(notifying.app, listener),
         ):
             log_imports(import_registries(engine, notifying.keys, self._pack, *self._recipient_files()))
-            _log.info("up", pack=self._pack.reference, stations=len(self._registry), web=web.public_url)
+            _log.info(
+                "up",
+                pack=self._pack.reference,
+                stations=len(self._registry),
+                web=web.public_url,
+                sign_up=f"{web.public_url}/signup",
+            )
             async with asyncio.TaskGroup() as group:
                 group.create_task(notifying.dispatcher.run(stop))
                 group.create_task(watch(engine, self._settings, notifying.dispatcher, stop))
