@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from airshed.channel_checks import channel_looks
 from airshed.configuration import Configuration
-from airshed.reloading import base_of, shelf_of
+from airshed.packs import base_of, shelf_of
 from notifiers.database import connect, reading
 from streams.errors import AirshedError
 from streams.stations import read_stations

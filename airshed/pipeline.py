@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from airshed.counting import count_decisions, count_index_values, count_readings, count_said
-from airshed.reloading import report_reigns
+from airshed.reigns import report_reigns
 from rules.engine import RuleEngine
 from rules.model import Pack
 from rules.notices import Notice

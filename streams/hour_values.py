@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +10,8 @@ from numpy.typing import NDArray
 
 from streams.contents import PARTICLES, Content, rounded
 from streams.hourly_means import HourlyMeans
-from streams.indices import Average, Column, Standard
-from streams.indices.averaging import NOWCAST_HOURS, max_1h_of_day, max_8h_of_day, mean_of, nowcast
+from streams.indices import Average, Bank, Column, Standard
+from streams.indices.averaging import NOWCAST_HOURS, max_1h_of_day, max_8h_of_day, mean_of, means_of, nowcast
 from streams.schemas import POLLUTANTS
 from streams.screening.hours import taken_out
 from streams.windows import HourBins
@@ -64,6 +63,12 @@ class Statistics:
         self._particle_means = particle_means
         self.needed = math.ceil(60 * hour_completeness)
         self._share = hour_completeness
+        hourly = [(POLLUTANTS.index(name), *use) for name in POLLUTANTS for use in standard.hourly.get(name, ())]
+        self._uses = [(place, average) for place, average, _ in hourly]
+        self._bank = Bank([standard.column_of_key(key) for _, _, key in hourly])
+        particles = [(number, standard.column(name, "24h")) for number, name in enumerate(PARTICLES)]
+        self._trailing_of = [number for number, column in particles if column is not None]
+        self._trailing_bank = Bank([column for _, column in particles if column is not None])
 
     def window(self, bins: HourBins, hourly: HourlyMeans, hour: int, rows: Ints | slice, elapsed: int = 60) -> Window:
         """The hours that the content of ``hour`` is made of, for the stations ``rows``.
@@ -82,8 +87,9 @@ class Statistics:
         """The content of one hour. Hours that screening takes out count as missing; uses the window up."""
         raw, verdicts = window.means[-1].copy(), window.verdicts[-1]
         means = taken_out(window.verdicts, window.means)
-        concentration, exact = self._hourly_values(means)
-        content = self._content(POLLUTANTS, concentration, exact, means, window.minutes[-1:])
+        trailing = means_of(means, self.standard.hours_of_24)
+        concentration, exact = self._hourly_values(means, trailing)
+        content = self._content(POLLUTANTS, concentration, exact, trailing, window.minutes[-1:])
         if self._particle_means:
             particles = [POLLUTANTS.index(pollutant) for pollutant in PARTICLES]
             content = replace(content, means=rounded(means[-1][:, particles]))
@@ -103,32 +109,34 @@ class Statistics:
         for number, column in enumerate(columns):
             place = POLLUTANTS.index(column.pollutant)
             exact[:, place] = np.fmax(exact[:, place], column.exact(concentration[:, number] * column.per_ug_m3))
-        return self._content(self.standard.daily, concentration, exact, means, minutes[-hours:])
+        trailing = means_of(means[-WINDOW_HOURS:], self.standard.hours_of_24)
+        return self._content(self.standard.daily, concentration, exact, trailing, minutes[-hours:])
 
-    def _hourly_values(self, means: Floats) -> tuple[Floats, Floats]:
-        """Concentration and exact sub-index of every pollutant, ``(m, 6)`` each; of several columns the highest."""
-        concentration = np.full(means.shape[1:], np.nan)
-        exact = np.full(means.shape[1:], np.nan)
-        for place, pollutant in enumerate(POLLUTANTS):
-            for average, key in self.standard.hourly.get(pollutant, ()):
-                column = self.standard.column_of_key(key)
-                value = self._averages[average](means[:, :, place].T)
-                sub = column.exact(value * column.per_ug_m3)
-                higher = (sub > exact[:, place]) | (np.isnan(exact[:, place]) & ~np.isnan(sub))
-                concentration[:, place] = np.where(higher, value, concentration[:, place])
-                exact[:, place] = np.where(higher, sub, exact[:, place])
-        return concentration, exact
+    def _hourly_values(self, means: Floats, trailing: Floats) -> tuple[Floats, Floats]:
+        """Concentration and exact sub-index of every pollutant, ``(m, 6)`` each; of several columns the highest.
 
-    @property
-    def _averages(self) -> dict[Average, Callable[[Floats], Floats]]:
-        """How each average is made of ``(m, 24)`` hourly means, oldest first."""
-        standard = self.standard
-        return {
-            Average.HOUR: lambda hours: hours[:, -1],
-            Average.NOWCAST: lambda hours: nowcast(hours[:, -NOWCAST_HOURS:]),
-            Average.TRAILING_8H: lambda hours: mean_of(hours[:, -8:], standard.hours_of_8),
-            Average.TRAILING_24H: lambda hours: mean_of(hours, standard.hours_of_24),
-        }
+        ``trailing``: ``(m, 6)`` means of the 24 hours.
+        """
+        values = np.stack(
+            [self._average(average, means[:, :, place], trailing[:, place]) for place, average in self._uses]
+        )
+        subs = self._bank.exact(values)
+        concentration = np.full((len(POLLUTANTS), means.shape[1]), np.nan)
+        exact = np.full(concentration.shape, np.nan)
+        for (place, _), value, sub in zip(self._uses, values, subs, strict=True):
+            higher = (sub > exact[place]) | (np.isnan(exact[place]) & ~np.isnan(sub))
+            np.copyto(concentration[place], value, where=higher)
+            np.copyto(exact[place], sub, where=higher)
+        return concentration.T, exact.T
+
+    def _average(self, average: Average, hours: Floats, trailing: Floats) -> Floats:
+        """An average of ``(24, m)`` hourly means, oldest first. ``trailing``: their 24-hour means."""
+        if average is Average.HOUR:
+            latest: Floats = hours[-1]
+            return latest
+        if average is Average.NOWCAST:
+            return nowcast(hours[-NOWCAST_HOURS:].T)
+        return mean_of(hours[-8:].T, self.standard.hours_of_8) if average is Average.TRAILING_8H else trailing
 
     def _daily_value(self, column: Column, means: Floats, hours: int) -> Floats:
         series = means[:, :, POLLUTANTS.index(column.pollutant)].T
@@ -141,10 +149,10 @@ class Statistics:
         return max_1h_of_day(series[:, -hours:], needed)
 
     def _content(
-        self, keys: tuple[str, ...], concentration: Floats, exact: Floats, means: Floats, minutes: NDArray[np.uint8]
+        self, keys: tuple[str, ...], concentration: Floats, exact: Floats, means_24h: Floats, minutes: NDArray[np.uint8]
     ) -> Content:
         index, dominant = self.standard.combine(exact)
-        trailing, index_24h = self._trailing(means[-WINDOW_HOURS:])
+        trailing, index_24h = self._trailing(means_24h)
         return Content(
             keys=keys,
             index=index,
@@ -158,14 +166,10 @@ class Statistics:
             withheld=np.full(exact.shape, np.nan),
         )
 
-    def _trailing(self, means: Floats) -> tuple[Floats, Floats]:
-        """Trailing 24 h means of the particles and the index of the worse one."""
-        trailing = np.full((means.shape[1], len(PARTICLES)), np.nan)
-        exact = np.full(means.shape[1], np.nan)
-        for number, pollutant in enumerate(PARTICLES):
-            column = self.standard.column(pollutant, "24h")
-            if column is None:
-                continue
-            trailing[:, number] = mean_of(means[:, :, POLLUTANTS.index(pollutant)].T, self.standard.hours_of_24)
-            exact = np.fmax(exact, column.exact(trailing[:, number] * column.per_ug_m3))
-        return rounded(trailing), self.standard.rounding.apply(exact)
+    def _trailing(self, means_24h: Floats) -> tuple[Floats, Floats]:
+        """Trailing 24 h means of the particles that have a column for them, and the index of the worse one."""
+        trailing = np.full((len(means_24h), len(PARTICLES)), np.nan)
+        for number in self._trailing_of:
+            trailing[:, number] = means_24h[:, POLLUTANTS.index(PARTICLES[number])]
+        exact = self._trailing_bank.exact(trailing[:, self._trailing_of].T)
+        return rounded(trailing), self.standard.rounding.apply(np.fmax.reduce(exact, axis=0, initial=np.nan))

@@ -112,20 +112,31 @@ class StationMemory:
             newest: latest hour that has room; ``None`` = the latest that has data.
         """
         self._restore_days(closed)
-        row_of = {code: row for row, code in enumerate(self._codes)}
-        places = ((row_of.get(key[:-1]), SLOTS.find(key[-1]), value) for key, value in self._state.items())
-        found = [(row, slot, value) for row, slot, value in places if row is not None and slot >= 0]
-        if found:
-            chunks = unpack((value for _, _, value in found), np.array([slot for _, slot, _ in found], np.int64))
+        rows, slots, values = self._stored()
+        if values:
+            chunks = unpack(values, np.array(slots, np.int64))
             if newest is None:
                 newest = int(chunks.hour[chunks.covered.any(axis=1)].max())
         if newest is None:
             return
         self.bins.move_to(newest)
         self.peaks.move_to(newest)
-        if found:
-            self._fill(chunks, np.array([row for row, _, _ in found]), closed)
+        if values:
+            self._fill(chunks, np.array(rows), closed)
         self._restore_screening()
+
+    def _stored(self) -> tuple[list[int], list[int], list[bytes]]:
+        """Row, slot and value of every bin in the state. Forty per station: the longest loop of a restart."""
+        row_of = {code: row for row, code in enumerate(self._codes)}
+        slot_of = {letter: slot for slot, letter in enumerate(SLOTS)}
+        rows, slots, values = [], [], []
+        for key, value in self._state.items():
+            row, slot = row_of.get(key[:-1]), slot_of.get(key[-1:])
+            if row is not None and slot is not None:
+                rows.append(row)
+                slots.append(slot)
+                values.append(value)
+        return rows, slots, values
 
     def _fill(self, chunks: Chunks, rows: Ints, closed: int | None) -> None:
         kept = (chunks.hour >= self.bins.oldest) & (chunks.hour <= (self.bins.newest or 0))

@@ -21,8 +21,8 @@ from airshed.kafka.services import kafka_settings
 from airshed.local import store
 from airshed.local.live import database_of
 from airshed.messaging import import_registries, keys_of
+from airshed.packs import base_of
 from airshed.rejections import Kept, kept_locally, kept_on_kafka, replay_locally, replay_on_kafka
-from airshed.reloading import base_of
 from airshed.service import stop_on_signals
 from notifiers.sandbox.server import Sandbox
 from streams.errors import InputError

@@ -18,8 +18,8 @@ from airshed import dry
 from airshed.collector import calm
 from airshed.configuration import Configuration, load
 from airshed.dry_replay import Ledger, replay_dry
+from airshed.packs import shelf_of
 from airshed.recordings import Recipients, Report, load_readings
-from airshed.reloading import shelf_of
 from rules.activations import LOG_NAME
 from rules.loading import load_pack
 from rules.model import Pack

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import ItemsView, Iterator, MutableMapping
 
 from streams.transport.tables import Write
 
@@ -39,6 +39,12 @@ class Journal:
         yield from (key for key in self._durable if key not in self._fresh)
         yield from (key for key, value in self._fresh.items() if value is not None)
 
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Full keys with their values; a restart reads hundreds of thousands, so none of them is looked up again."""
+        fresh = self._fresh
+        yield from (item for item in self._durable.items() if item[0] not in fresh)
+        yield from ((key, value) for key, value in fresh.items() if value is not None)
+
     def get(self, key: str) -> bytes | None:
         """A note of the runtime."""
         return self.read(_RUNTIME + key)
@@ -62,6 +68,13 @@ class _StageView(MutableMapping[str, bytes]):
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
+    def items(self) -> ItemsView[str, bytes]:
+        return _StageItems(self)
+
+    def pairs(self) -> Iterator[tuple[str, bytes]]:
+        """What ``items`` yields."""
+        return ((key[1:], value) for key, value in self._journal.items() if key.startswith(_STAGE))
+
     def __getitem__(self, key: str) -> bytes:
         value = self._journal.read(_STAGE + key)
         if value is None:
@@ -80,3 +93,12 @@ class _StageView(MutableMapping[str, bytes]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+class _StageItems(ItemsView[str, bytes]):
+    """Pairs in one pass; the usual view looks every key up again."""
+
+    _mapping: _StageView
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        return self._mapping.pairs()

@@ -14,7 +14,7 @@ from airshed.kafka.publication import IndexPublication
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import Decode, Decoded, PlaceOf, StageSpec, decoder_of
 from airshed.pipeline import untimely
-from airshed.reloading import report_reigns
+from airshed.reigns import report_reigns
 from rules.engine import RuleEngine
 from rules.model import Pack
 from rules.shelf import Shelf

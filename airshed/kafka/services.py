@@ -30,8 +30,9 @@ from airshed.messaging import (
     sign_up_routes,
 )
 from airshed.operator_channels import operators_told
+from airshed.packs import base_of, shelf_of
 from airshed.recordings import load_readings
-from airshed.reloading import Reloading, base_of, shelf_of
+from airshed.reloading import Reloading
 from airshed.service import Health, health_app, health_routes, listening_socket, serving
 from airshed.sources import Feeds, memory_of
 from airshed.watching import caps_of, watch

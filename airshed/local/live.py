@@ -15,7 +15,9 @@ import structlog
 from airshed.configuration import Configuration
 from airshed.local.runtime import LocalRuntime
 from airshed.messaging import import_registries, log_imports, messaging
-from airshed.reloading import Reloading, report_reigns, shelf_of
+from airshed.packs import shelf_of
+from airshed.reigns import report_reigns
+from airshed.reloading import Reloading
 from airshed.service import Health, health_routes, listening_socket, serving, stop_on_signals
 from airshed.sources import Feeds, memory_of
 from airshed.watching import caps_of, watch

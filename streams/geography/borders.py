@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from streams.errors import InputError
 from streams.geography.units import Outline, Unit
@@ -63,6 +62,8 @@ def read_region(path: Path, *, tolerance_km: float = 1.0, least_km: float = 3.0)
 
 def common_borders(outlines: list[Outline], *, tolerance_km: float, least_km: float) -> list[list[int]]:
     """For each outline the positions of those that it has a common border with. Symmetric."""
+    from scipy.spatial import cKDTree  # half a second, and only who makes borders has a use for it
+
     middle = math.radians(float(np.mean([point[1] for outline in outlines for point in outline[0][0]])))
     points = [_points(outline, math.cos(middle)) for outline in outlines]
     trees = [cKDTree(own) for own in points]

@@ -69,6 +69,26 @@ def mean_of(hours: Floats, needed: int) -> Floats:
     return positive
 
 
+def means_of(hours: Floats, needed: int) -> Floats:
+    """The same as :func:`mean_of` of several series per station at once.
+
+    Args:
+        hours: ``(k, n, series) float64``, oldest first; NaN = missing.
+
+    Returns:
+        ``(n, series) float64``.
+    """
+    there = ~np.isnan(hours)
+    filled = np.where(there, hours, 0.0)
+    total = np.zeros(hours.shape[1:])
+    for hour in filled:  # not ``sum``, whose order of adding depends on the shape
+        total += hour
+    count = np.add.reduce(there, axis=0, dtype=np.int8)
+    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count >= max(needed, 1))
+    positive: Floats = np.maximum(mean, 0.0)
+    return positive
+
+
 def _filled(hours: Floats) -> tuple[NDArray[np.bool_], Floats]:
     """Which hours exist, and the hours with zeros for the missing ones; a column of stations lies together in memory,
     because the sums walk from column to column."""

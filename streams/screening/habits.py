@@ -37,7 +37,7 @@ class Habits:
     def mark(self, hour: int, rows: Ints, pollutants: Ints) -> None:
         """Note a dip in this hour (since 1970) for each (row, pollutant)."""
         day, of_day = divmod(hour, 24)
-        for row in np.unique(rows).tolist():
+        for row in set(rows.tolist()):
             self._turn_to(row, day)
         bit = self.day[rows] - day
         kept = bit < _KEPT

@@ -153,9 +153,12 @@ class HourScreen:
 
 def _table(classes: Sequence[ClassLimits], of: Callable[[PollutantLimits], float | None]) -> Floats:
     """``(n, 6)``; a check that is turned off has an infinite threshold."""
-    rows = [[of(pollutant) for pollutant in one.of_pollutants()] for one in classes]
-    table = np.array([[np.inf if value is None else value for value in row] for row in rows], np.float64)
-    return table.reshape(len(classes), len(POLLUTANTS))
+    kinds = {id(one): one for one in classes}  # a few, of hundreds of stations
+    rows = {
+        key: [np.inf if (value := of(pollutant)) is None else value for pollutant in one.of_pollutants()]
+        for key, one in kinds.items()
+    }
+    return np.array([rows[id(one)] for one in classes], np.float64).reshape(len(classes), len(POLLUTANTS))
 
 
 def _is(reason: Suspicion, flags: Flags) -> Mask:
@@ -214,7 +217,7 @@ def taken_out(flags: Flags, means: Floats) -> Floats:
 def _reached(flags: Flags) -> Mask:
     """Every hour that one of the verdicts takes out (see ``REACH``)."""
     out = np.zeros(flags.shape, np.bool_)
-    for reason in np.unique(flags[flags > 0]).tolist():
+    for reason in (np.flatnonzero(np.bincount(flags.reshape(-1))[1:]) + 1).tolist():
         carries = flags == reason
         nearest, farthest = REACH[Suspicion(reason)]
         for age in range(nearest, min(farthest, len(flags) - 1) + 1):

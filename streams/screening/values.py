@@ -128,7 +128,8 @@ def _is_sentinel(case: _Case) -> NDArray[np.bool_]:
     if len(near):
         class_of, pollutant = case.where
         own = case.tables.full_scale[class_of if isinstance(class_of, int) else class_of[near], pollutant[near]]
-        found[near] = np.isin(value[near], case.limits.missing_codes) | (own == value[near, np.newaxis]).any(axis=1)
+        each = value[near, np.newaxis]
+        found[near] = (each == case.limits.missing_codes).any(axis=1) | (each == own).any(axis=1)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airshed.reloading import report_reigns
+from airshed.reigns import report_reigns
 from rules.activating import Order, activate
 from rules.loading import pack_file
 from rules.shelf import Shelf
