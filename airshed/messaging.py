@@ -19,7 +19,7 @@ from airshed.channels import actual_channels, callback_secrets, exercise_channel
 from airshed.configuration import Configuration
 from airshed.dispatch_settings import dispatch_settings
 from airshed.operator_channels import operators_told
-from airshed.reloading import base_of
+from airshed.packs import base_of
 from console.app import ConsoleSettings, create_app
 from console.cap import cap_routes
 from console.people import PeoplePages, people_routes

@@ -153,7 +153,7 @@ def _command(recording: Path, repetitions: int) -> tuple[str, float]:
     The first run is not counted: it may have to compile Python's modules, as an installation does once.
     """
     walls, cpus, reports = [], [], []
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = compiled_once()
     for _ in range(repetitions + 1):
         with tempfile.TemporaryDirectory(prefix="airshed-bench-") as out:
             command = [sys.executable, "-c", _TIMED, "replay", str(recording / "observations.csv.gz")]
@@ -181,6 +181,11 @@ def _command(recording: Path, repetitions: int) -> tuple[str, float]:
         f"{statistics.median(one['seconds'] for one in reports[1:]):.2f} s in the stages and the files. Rows: {files}.",
         cpu,
     )
+
+
+def compiled_once() -> dict[str, str]:
+    """The environment of a process that may keep Python's compiled modules, as an installation does."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 _TIMED = """

@@ -17,7 +17,7 @@ from airshed.commands.reporting import show_imports
 from airshed.configuration import Configuration, load
 from airshed.local.live import database_of
 from airshed.messaging import Keys, import_registries, keys_of
-from airshed.reloading import base_of
+from airshed.packs import base_of
 from notifiers.contacts import normal_address, normal_number
 from notifiers.database import reading
 from notifiers.people_lists import counted, listed, shown
