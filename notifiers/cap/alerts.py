@@ -27,8 +27,9 @@ from notifiers.facts import Addressee
 from notifiers.words import STANDARDS
 from rules.notices import ActualNotice, Notice, NoticeProvince
 
-PUBLIC_KINDS = ("advisory", "all-clear")
-"""Kinds of notice to residents that become alerts. What goes to plants and authorities is nobody else's."""
+PUBLIC_KINDS = ("advisory", "all-clear", "bulletin")
+"""Kinds of notice to residents that become alerts; a bulletin only where it takes back another notice. What goes to
+plants and authorities is nobody else's."""
 
 _ALL_CLEAR_HOURS = 6  # how long an end is shown
 _GRADES: tuple[tuple[int, Severity, tuple[Response, ...]], ...] = (
@@ -79,12 +80,14 @@ class _Chain:
         self._of_notice: dict[str, Alert] = {}
 
     def say(self, notice: Notice) -> Alert | None:
-        """The alert of a notice, the next in time; ``None`` if it ends what nobody was told of any more."""
+        """The alert of a notice, the next in time; ``None`` if it says nothing to those who read alerts."""
         self._live = [alert for alert in self._live if alert.expires > notice.time]
         self._warned = {code: warned for code, warned in self._warned.items() if warned.expires > notice.time}
-        wrong = self._of_notice.get(getattr(notice.audience, "corrects", None) or "")
+        wrong = self._of_notice.get(notice.audience.corrects or "")
         if wrong is not None:
             return self._cancel(notice, wrong)
+        if notice.kind == "bulletin":
+            return None
         if notice.kind == "all-clear":
             return self._end(notice)
         expires = max(notice.valid_until, notice.time + timedelta(hours=self._publisher.in_force_hours))

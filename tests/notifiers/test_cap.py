@@ -26,7 +26,7 @@ from notifiers.cap.model import ActualAlert, ExerciseAlert
 from notifiers.cap.publication import Publication
 from notifiers.facts import Addressee
 from notifiers.planner import plan
-from rules.notices import ExerciseNotice, Notice, NoticeProvince
+from rules.notices import Audience, ExerciseNotice, Notice, NoticeProvince
 from streams.clock import ManualClock
 from tests.notifiers.samples import NOON, notice
 
@@ -145,6 +145,21 @@ def test_an_alert_is_in_force_until_the_all_clear_although_its_message_is_not_wo
     assert first.expires - first.sent == timedelta(hours=72)
     assert second.references == (first.reference,)
     assert {info.responses for info in second.infos} == {("AllClear",)}
+
+
+def test_what_was_wrong_is_withdrawn_and_no_longer_referenced() -> None:
+    wrong, right = notice(), notice(transition=3, hours=2)
+    audience = Audience(recipients="residents", provinces=["01", "24"], corrects=wrong.id)
+    correction = msgspec.structs.replace(
+        notice("bulletin", transition=2, hours=1, template="correction"), audience=audience
+    )
+    first, withdrawn, again = alerts([wrong, correction, right], PUBLISHER, Voice())
+    assert withdrawn.message_type == "Cancel"
+    assert withdrawn.references == (first.reference,)
+    assert problems(document(withdrawn)) == []
+    assert texts(read(document(withdrawn)), "note")[0].startswith("Airshed exercise; DIỄN TẬP")
+    assert (again.message_type, again.references) == ("Alert", ())
+    assert len(alerts([wrong, notice("bulletin", transition=2, hours=1)], PUBLISHER, Voice())) == 1
 
 
 def test_areas_have_outline_and_code() -> None:
