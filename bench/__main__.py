@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import backtest, latency, local, machine, memory, report, restart
+from bench import backtest, fan_out, latency, local, machine, memory, report, restart
 from bench.contest import ENGINES, REPETITIONS, contest
 from bench.engines_part import part as engines_part
 from bench.report import Part
@@ -34,6 +34,7 @@ PARTS: dict[str, Callable[[Options], Part]] = {
     "memory": lambda _options: memory.part(),
     "latency": lambda options: latency.part(options.stations),
     "restart": lambda _options: restart.part(),
+    "fanout": lambda options: fan_out.part(options.residents, options.drained),
 }
 """In the order of the report."""
 
@@ -59,6 +60,8 @@ def _options() -> Options:
     parser.add_argument("--readings", type=int, default=2_000_000, help="size of the topic (default %(default)s)")
     parser.add_argument("--stations", type=int, default=1_500, help="(default %(default)s)")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="(default %(default)s)")
+    parser.add_argument("--residents", type=int, default=fan_out.RESIDENTS, help="of fanout (default %(default)s)")
+    parser.add_argument("--drained", type=int, default=fan_out.DRAINED, help="of fanout (default %(default)s)")
     parser.add_argument(
         "--engines", type=lambda text: text.split(","), default=list(ENGINES), help=f"of {','.join(ENGINES)}"
     )
