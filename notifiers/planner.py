@@ -52,9 +52,9 @@ def plan(connection: Connection, notice: Notice, *, progress: Progress | None = 
 
     A notice that is planned already changes nothing. What is planned depends on the registries and on what was
     planned before, never on how far sending has come (but for corrections, which go to those who may have got what
-    was wrong). Notices to authorities get no rows: the console shows them.
+    was wrong, and for ``supersede``, see :func:`fan_out`). Notices to authorities get no rows: the console shows them.
     """
-    fan = _FanOut(notice, caps, CHUNK)
+    fan = _FanOut(notice, caps, CHUNK, supersede=supersede)
     written = 0
     fan.begin(connection)
     while not fan.is_complete(connection):
@@ -79,7 +79,8 @@ def fan_out(
     earlier slices may go out while later ones are written.
 
     Args:
-        supersede: withdraw unsent older notices of the episode that this one replaces (:meth:`_FanOut.supersede`).
+        supersede: withdraw unsent older messages of the episode and kind to recipients whom this notice goes to now.
+            For live operation: what is unsent depends on the pace of sending, which a replay must not.
     """
     fan = _FanOut(notice, caps, chunk, supersede=supersede)
     written = 0

@@ -51,9 +51,11 @@ class NoticePlanner:
         engine: Engine,
         planned: Callable[[Notice], Awaitable[None]] | None = None,
         caps: Caps = DEFAULT_CAPS,
+        supersede: bool = False,
     ) -> None:
-        """``planned`` is awaited after each notice is planned and before the next one is looked at."""
-        self._caps = caps
+        """``planned`` is awaited after each notice is planned and before the next one is looked at. ``supersede``:
+        withdraw unsent older notices that a new one replaces; in live operation only, for it depends on the pace."""
+        self._caps, self._supersede = caps, supersede
         self._settings = settings
         self._engine = engine
         self._then = planned
@@ -141,7 +143,7 @@ class NoticePlanner:
 
     def _plan(self, notice: Notice | None, progress: Progress) -> None:
         if notice is not None:
-            fan_out(self._engine, notice, progress=progress, caps=self._caps, supersede=True)
+            fan_out(self._engine, notice, progress=progress, caps=self._caps, supersede=self._supersede)
             return
         with self._engine.begin() as connection:
             save_progress(connection, progress.consumer, progress.topic, progress.partition, progress.next_offset)
@@ -181,7 +183,7 @@ async def run_dispatch(
 ) -> None:
     """The dispatch service: plans notices while ``send`` (the dispatchers' ``run``) sends what is planned."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(NoticePlanner(settings, engine, caps=caps).run(stop))
+        group.create_task(NoticePlanner(settings, engine, caps=caps, supersede=True).run(stop))
         group.create_task(_as_coroutine(send(stop)))
 
 

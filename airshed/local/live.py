@@ -97,7 +97,7 @@ class Live:
             self._pack,
             self._registry,
             mode=settings.mode,
-            plan=partial(plan, caps=caps_of(settings)),
+            plan=partial(plan, caps=caps_of(settings), supersede=True),
             extra_states=names,
             provisional=True,
             limits=settings.screening,
