@@ -47,7 +47,14 @@ class Progress:
     next_offset: int
 
 
-def plan(connection: Connection, notice: Notice, *, progress: Progress | None = None, caps: Caps = DEFAULT_CAPS) -> int:
+def plan(
+    connection: Connection,
+    notice: Notice,
+    *,
+    progress: Progress | None = None,
+    caps: Caps = DEFAULT_CAPS,
+    supersede: bool = False,
+) -> int:
     """Write the notice and a row per recipient and channel, in the caller's transaction. Returns the rows written.
 
     A notice that is planned already changes nothing. What is planned depends on the registries and on what was
