@@ -19,6 +19,8 @@ def report_reigns(tracker: EpisodeTracker, shelf: Shelf | None) -> None:
         message = f"{activation.pack} for {utc(activation.from_s):%Y-%m-%dT%H:%MZ} came too late"
         remedy = f"hours up to {utc(decided_s):%Y-%m-%dT%H:%MZ} were decided without it: activate it for one to come"
         place = shelf.place(activation) if shelf else ""
+        if shelf:
+            shelf.note_refusal(activation, decided_s)
         report_refusal(Problem(message, place=place, field="from", remedy=remedy), "late")
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from airshed.configuration import Configuration
 from airshed.local.store import stage_state
 from notifiers.database import connect, reading
-from rules.activations import BEGINNING, Line
+from rules.activations import BEGINNING, Line, Refusal
 from rules.shelf import Shelf
 from streams.clock import epoch_s, utc
 from streams.episodes import Standing, standing
@@ -77,8 +77,13 @@ def report_on(shelf: Shelf, now: Standing | None, now_s: float) -> Report:
     reign = now.reign if now else _by_clock(shelf, now_s)
     decided_s = now.decided_s if now else int(now_s)
     late = [line for line in lines if now and _came_too_late(line, now)]
-    coming = [line for line in lines if epoch_s(line.entry.from_) > decided_s and line not in late]
+    written_off = {one.line for one in shelf.contents.refusals}
+    open_lines = [line for line in lines if line not in late and line.number not in written_off]
+    coming = [line for line in open_lines if epoch_s(line.entry.from_) > decided_s]
     wanted = reign.activated(decided_s).pack
+    recorded = {one.line: one for one in shelf.contents.refusals}
+    problems = [_recorded(line, recorded[line.number]) for line in lines if line.number in recorded]
+    problems += [_late(line) for line in late if line.number not in recorded]
     return Report(
         in_force=reign.pack,
         since=utc(reign.since_s) if reign.since_s else None,
@@ -87,7 +92,7 @@ def report_on(shelf: Shelf, now: Standing | None, now_s: float) -> Report:
         pending=wanted if wanted != reign.pack else "",
         coming=[_coming(line) for line in sorted(coming, key=lambda line: (line.entry.from_, line.number))],
         drafts=[f"{name} ({pack.reference})" for name, pack in shelf.contents.drafts.items()],
-        refused=[_refused(problem) for problem in (*shelf.contents.problems, *map(_late, late))],
+        refused=[_refused(problem) for problem in (*shelf.contents.problems, *problems)],
     )
 
 
@@ -111,6 +116,12 @@ def _coming(line: Line) -> Coming:
 def _late(line: Line) -> Problem:
     remedy = "its hour had been decided when it was seen: activate it for one to come"
     return line.problem(f"{line.entry.pack} came too late", remedy, field="from")
+
+
+def _recorded(line: Line, refusal: Refusal) -> Problem:
+    remedy = "the log says so; activate it for an hour to come"
+    message = f"{line.entry.pack} came too late: hours up to {refusal.decided:%Y-%m-%dT%H:%MZ} had been decided"
+    return line.problem(message, remedy, field="from")
 
 
 def _refused(problem: Problem) -> Refused:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from rules.activations import BEGINNING, Entry, append
+from rules.activations import BEGINNING, Entry, append, locked
 from rules.documents import read_document
 from rules.loading import PackFile
 from rules.model import Pack
@@ -53,7 +51,7 @@ def activate(folder: Path, source: PackFile, order: Order, configured: PackFile 
         PackError: every reason why not; nothing was written then.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         base = configured.parsed() if configured else None
         pack, shelf = source.parsed(), Shelf(folder, base)
         new = [(source, _entry(pack, source, order))]
@@ -159,14 +157,3 @@ def _untimely(order: Order) -> Iterator[Problem]:
         earliest = first_hour(order.written, soon=True)
         message = f"{given} is past, or too near for every worker to hear of it in time"
         yield Problem(message, field="from", remedy=f"from {earliest:%Y-%m-%dT%H:%MZ} on, or leave it out")
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One at a time: two orders at once would not know of each other."""
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)

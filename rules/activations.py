@@ -6,9 +6,11 @@ broken line can neither change what was decided before it nor let later lines me
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +64,24 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return f"{self.pack}.yaml"
 
 
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line that says of an earlier one that it never counted. It changes nothing; it is there for who asks later.
+
+    Attributes:
+        refused: the pack that was to judge.
+        line: where its activation stands in this file, from 1.
+        from_: the hour it was for; ``decided``: up to which hour everything had been decided when it was seen.
+    """
+
+    refused: str
+    line: int
+    from_: Annotated[datetime, Meta(tz=True)] = msgspec.field(name="from")
+    decided: Annotated[datetime, Meta(tz=True)]
+
+
+_REFUSAL = b'{"refused":'
+
+
 @dataclass(frozen=True)
 class Line:
     """An entry and where it stands."""
@@ -96,7 +116,32 @@ def read_log(path: Path) -> tuple[list[Line], list[Problem]]:
     return lines, []
 
 
-def append(path: Path, entries: list[Entry]) -> None:
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """A shelf for one writer at a time: two orders at once would not know of each other."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def read_refusals(path: Path) -> list[Refusal]:
+    """The refusals that are written in a log; what cannot be read is left out, it decides nothing."""
+    try:
+        lines = path.read_bytes()[:LARGEST_BYTES].split(b"\n")
+    except OSError:
+        return []
+    found = []
+    for text in lines:
+        if text.startswith(_REFUSAL):
+            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                found.append(msgspec.json.decode(text, type=Refusal))
+    return found
+
+
+def append(path: Path, entries: Sequence[Entry | Refusal]) -> None:
     """Write lines behind the last one; they are there wholly, and durable, when this returns."""
     body = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -109,7 +154,7 @@ def append(path: Path, entries: list[Entry]) -> None:
 
 def _lines(name: str, raw: bytes) -> Iterator[Line | Problem]:
     for number, text in enumerate(raw.split(b"\n"), start=1):
-        if text.strip():
+        if text.strip() and not text.startswith(_REFUSAL):
             yield _line(name, number, text)
 
 

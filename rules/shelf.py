@@ -6,18 +6,20 @@ is wrong on the shelf leaves everything as it was before: the packs read so far,
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from rules.activations import LOG_NAME, Line, read_log
+from rules.activations import LOG_NAME, Line, Refusal, append, locked, read_log, read_refusals
 from rules.documents import LARGEST_BYTES, read_document
 from rules.loading import parse_pack
 from rules.model import Pack
 from rules.successors import structural_problems, unheard
 from streams.airsheds import Airshed
+from streams.clock import utc
 from streams.errors import PackError, Problem
 from streams.versions import Activation, Reign
 
@@ -39,12 +41,14 @@ class Contents:
         packs: by reference, those that the lines name.
         drafts: packs in order that no line names, by file name.
         problems: what is refused, each with file, line and column.
+        refusals: activations that were seen too late, as workers have written it down.
     """
 
     lines: tuple[Line, ...] = ()
     packs: dict[str, Shelved] = field(default_factory=dict)
     drafts: dict[str, Pack] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
 
 Signature = tuple[tuple[str, int, int], ...]
@@ -64,6 +68,7 @@ class Shelf:
         self._configured = base
         self._signature: Signature | None = None
         self._one_at_a_time = Lock()
+        self._noted: list[Refusal] = []
         self.contents = Contents()
         self.refresh()
 
@@ -100,6 +105,8 @@ class Shelf:
     def refresh(self) -> bool:
         """Look at the folder. True if anything in it has changed since the last look."""
         with self._one_at_a_time:
+            if self._noted:
+                self._write_refusals()
             signature = self._look()
             if signature == self._signature:
                 return False
@@ -157,6 +164,19 @@ class Shelf:
         written = [line.entry.activation for line in self.contents.lines]
         return written or [Activation(self.base.reference, 0)]
 
+    def note_refusal(self, activation: Activation, decided_s: int) -> None:
+        """An activation came too late. The next ``refresh`` writes that into the log; stages do not wait for disks."""
+        found = (line.number for line in self.contents.lines if line.entry.activation == activation)
+        hour, decided = utc(activation.from_s), utc(decided_s)
+        self._noted += [Refusal(refused=activation.pack, line=number, from_=hour, decided=decided) for number in found]
+
+    def _write_refusals(self) -> None:
+        """Once, however many workers see it. A log that cannot be written now is tried again: nothing depends on it."""
+        with contextlib.suppress(OSError), locked(self.folder):
+            written = {(one.line, one.refused) for one in read_refusals(self.log)}
+            append(self.log, [one for one in self._noted if (one.line, one.refused) not in written])
+            self._noted = []
+
     def place(self, activation: Activation) -> str:
         """Where an activation was written: ``activations.jsonl:3:1``."""
         found = (f"{line.name}:{line.number}:1" for line in self.contents.lines if line.entry.activation == activation)
@@ -203,7 +223,7 @@ def _read(folder: Path, known: Contents, base: Pack | None) -> Contents:
         held.append(line)
     named = {line.entry.file_name for line in held}
     drafts, refused = _drafts(folder, named)
-    return Contents(tuple(held), packs, drafts, (*problems, *refused))
+    return Contents(tuple(held), packs, drafts, (*problems, *refused), tuple(read_refusals(folder / LOG_NAME)))
 
 
 def _rewritten(known: Sequence[Line], lines: Sequence[Line], name: str) -> list[Problem]:

@@ -17,7 +17,7 @@ from rules.model import Pack
 from streams.airsheds import Airshed
 from streams.errors import Problem
 
-FREE = {"names", "provinces", "levels", "detection"}
+FREE = {"names", "provinces", "levels", "detection", "legal_track"}
 """Of an airshed: what may change, or is looked at more closely below. Anything else must stay."""
 
 FREE_IN_PROVINCE = {"names", "neighbours", "population"}
@@ -30,10 +30,33 @@ REMEDY = "it needs a restart with an empty state, or another airshed code; keep 
 def structural_problems(document: Document, base: Pack, new: Pack) -> list[Problem]:
     """Everything in which a pack is too different from the base to take over while the system runs."""
     found = [*_airshed(base.airshed, new.airshed)]
-    return [
+    problems = [
         document.problem(path, message, REMEDY.format(str(path[-1]), base.reference))
         for path, message in sorted(found, key=str)
     ]
+    return [*problems, *_legal_track(document, base, new)]
+
+
+def _legal_track(document: Document, base: Pack, new: Pack) -> Iterator[Problem]:
+    """Days are counted by the stages before the tracker, from their first reading on and by one definition."""
+    before, after = base.airshed.legal_track, new.airshed.legal_track
+    if before == after:
+        return
+    if before is None:
+        message = f"is new: {base.reference} has none, so no days have been counted that it could rest on"
+        keep = "leave it out of this pack, everything else in it can be activated"
+    elif after is None:
+        message = f"is gone: {base.reference} has one, and its days are being counted"
+        keep = f"put it back as in {base.reference}"
+    else:
+        changed = [f.name for f in msgspec.structs.fields(after) if getattr(before, f.name) != getattr(after, f.name)]
+        message = f"{', '.join(changed)} changed: days have been counted by the definition of {base.reference}"
+        keep = f"keep it as in {base.reference}"
+    remedy = (
+        f"{keep}. To change it: stop, name this pack as `pack` in airshed.toml, and start with an empty state (another "
+        "data_dir or, on Kafka, another group), or give the airshed another code"
+    )
+    yield document.problem(("airshed", "legal_track"), message, remedy)
 
 
 def _airshed(old: Airshed, new: Airshed) -> Iterator[tuple[Path, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from airshed.reigns import report_reigns
+from airshed.standing import report_on
 from rules.activating import Order, activate
 from rules.loading import pack_file
 from rules.shelf import Shelf
@@ -42,6 +43,17 @@ def test_the_pack_in_force_and_an_activation_that_came_too_late(tmp_path: Path) 
     decide(range(6, 8))
     assert metrics.value("airshed_pack_reload_refused_total", kind="late") == before + 1
     assert (in_force(pack.reference), in_force("vietnam-2026@78")) == (1, 0)
+    assert shelf.refresh(), "the refusal is written down"
+    assert not Shelf(tmp_path, pack).contents.problems
+    (refusal,) = shelf.contents.refusals
+    assert (refusal.refused, refusal.line, refusal.from_) == ("vietnam-2026@77", 2, utc(hour_s(3)))
+    said = [refused.text for refused in report_on(shelf, None, 0).refused]
+    assert len(said) == 1
+    assert "activations.jsonl:2:1: from: vietnam-2026@77 came too late: hours up to" in said[0]
+    Shelf(tmp_path, pack).refresh()
+    shelf.note_refusal(shelf.contents.lines[1].entry.activation, hour_s(5))  # another worker sees it as well
+    shelf.refresh()
+    assert len(shelf.contents.refusals) == 1
     decide(range(8, 10))
     assert (in_force(pack.reference), in_force("vietnam-2026@78")) == (0, 1)
     assert metrics.value("airshed_pack_reload_refused_total", kind="late") == before + 1

@@ -101,6 +101,15 @@ def test_what_the_first_stages_are_made_for_must_stay(tmp_path: Path, before: by
     assert refused.startswith("mine.yaml:")
 
 
+def test_a_legal_track_cannot_be_added_while_days_are_not_counted(tmp_path: Path) -> None:
+    legal = b"\n  legal_track: {names: {vi: n, en: n}, index: 301}\n  levels:"
+    refused = refusal(tmp_path, version("2", (b"\n  levels:", legal)), order())
+    assert "airshed.legal_track: is new: good@1 has none, so no days have been counted" in refused
+    assert "leave it out of this pack" in refused
+    assert "start with an empty state" in refused
+    assert refused.startswith("mine.yaml:")
+
+
 def test_coverage_must_stay_and_how_many_provinces_it_takes_may_change(tmp_path: Path) -> None:
     detection = b"\n  detection: {minimum_provinces: 3, %s}\n  levels:"
     refused = refusal(tmp_path, version("2", (b"\n  levels:", detection % b"minimum_coverage: 0.75")), order())
