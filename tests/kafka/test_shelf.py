@@ -76,6 +76,14 @@ def test_a_pack_that_takes_over_half_way_with_a_kill_in_between(
         with worker(config, log) as process:
             asyncio.run(hand_over(settings, registry, first))
             wait_for_the_last_mark(settings, last_mark(first), process, log)
+            # a wrong pack, dropped into the running system: a log line and the author's screen, and nothing else
+            (shelf / "wrong.yaml").write_bytes(new.raw.replace(b"enter: 191", b"enter: high"))
+            until_logged("wrong.yaml:", log)
+            status = json.loads(run("rules", "status", "--kafka", "--config", str(config), "--json").stdout)
+            assert [refused["field"] for refused in status["refused"]] == ["airshed.levels[1].enter"]
+            assert status["in_force"] == pack_file("vietnam-2026").parsed().reference
+            assert process.poll() is None
+            (shelf / "wrong.yaml").unlink()
             ordered(shelf, new, hour, opened["episode"])
             until_logged("vietnam-2026@77", log)
             asyncio.run(hand_over(settings, registry, items[middle + 1 : middle + 40]))
@@ -90,7 +98,9 @@ def test_a_pack_that_takes_over_half_way_with_a_kill_in_between(
         assert (shown["opened"], shown["refused"]) == ([], [])
         done = run("export", "--out", str(tmp_path / "out"), "--config", str(config))
         assert done.returncode == 0, done.stderr
-    assert "pack refused" not in log.read_text(encoding="utf-8")
+    refused = [line for line in log.read_text(encoding="utf-8").splitlines() if "pack refused" in line]
+    assert len(refused) == 1
+    assert "wrong.yaml" in refused[0]
     for name in SAME_BYTES:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "local" / name).read_bytes(), name
 
