@@ -15,7 +15,7 @@ from notifiers import auditor
 from notifiers.database import reading
 from streams.clock import SystemClock
 
-app = typer.Typer(help="The ledger of messages.", no_args_is_help=True)
+app = typer.Typer(help="The ledger of messages: what is late, and what to do about it.", no_args_is_help=True)
 
 Config = Annotated[Path, typer.Option(help="The installation's configuration file.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -24,7 +24,7 @@ _DEFAULT = Path("airshed.toml")
 
 @app.callback()
 def _ledger() -> None:
-    """The ledger of messages."""
+    """The ledger of messages: what is late, and what to do about it."""
 
 
 @app.command("audit")
