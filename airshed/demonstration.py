@@ -20,6 +20,7 @@ from airshed.messaging import Messaging, import_registries, messaging
 from airshed.pipeline import Outcome
 from airshed.service import Health, health_routes, listening_socket, serving, url_of
 from airshed.view import LiveView
+from notifiers import standings
 from notifiers.database import connect, reading
 from notifiers.deliveries import Delivery
 from notifiers.planner import plan
@@ -95,6 +96,7 @@ class Demonstration:
                 worker="demo",
                 on_change=self._delivered,
                 extra_routes=routes,
+                recorded=True,
             ) as notifying,
             serving(notifying.app, listener),
         ):
@@ -105,7 +107,7 @@ class Demonstration:
         folder = self.folder
         import_registries(engine, notifying.keys, self.pack, folder / "subscribers.csv", folder / "facilities.csv")
         registry = read_stations(folder / "stations.csv", [self.pack.airshed])
-        return LocalRuntime(engine, self.pack, registry, mode="exercise", plan=plan)
+        return LocalRuntime(engine, self.pack, registry, mode="exercise", plan=plan, heard=standings.note)
 
     async def _play(self, runtime: LocalRuntime, notifying: Messaging, redraw: Redraw) -> None:
         """Simulated time stands still while messages go out: at this speed half a day would pass in a second."""

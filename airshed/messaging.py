@@ -98,8 +98,12 @@ async def messaging(
     worker: str,
     on_change: OnChange | None = None,
     extra_routes: Sequence[Any] = (),
+    recorded: bool = False,
 ) -> AsyncIterator[Messaging]:
-    """The notifiers of an installation, while the block runs. In an exercise without a sandbox, one is started."""
+    """The notifiers of an installation, while the block runs. In an exercise without a sandbox, one is started.
+
+    ``recorded``: what is said belongs to recorded or simulated time; nobody is there to answer.
+    """
     upgrade(engine)
     data_dir = Path(settings.data_dir)
     keys = keys_of(settings, data_dir, public_url)
@@ -110,7 +114,7 @@ async def messaging(
         if settings.mode == "exercise" and addresses is None:
             sandbox = await stack.enter_async_context(Sandbox(data_dir / "sandbox"))
             addresses = sandbox.addresses
-        dispatcher = _dispatcher(engine, settings, keys, clock, addresses, worker, on_change)
+        dispatcher = _dispatcher(engine, settings, keys, clock, addresses, worker, on_change, recorded=recorded)
         stack.push_async_callback(dispatcher.close)
         stack.enter_context(operators_told(settings))
         paths, bounces = return_paths(settings, keys.secret), settings.email.bounces
@@ -192,13 +196,15 @@ def _dispatcher(
     sandbox: Addresses | None,
     worker: str,
     on_change: OnChange | None,
+    *,
+    recorded: bool,
 ) -> Dispatcher[Any]:
     composer = Composer(engine, keys.vault, keys.links)
     paths = return_paths(settings, keys.secret)
     shared: dict[str, Any] = {
         "clock": clock,
         "worker": worker,
-        "settings": dispatch_settings(settings),
+        "settings": dispatch_settings(settings, recorded=recorded),
         "on_change": on_change,
     }
     if sandbox is not None:

@@ -13,10 +13,11 @@ import msgspec
 import sqlalchemy as sa
 
 from airshed.local import exports, store
-from airshed.local.runtime import LocalRuntime, Plan
+from airshed.local.runtime import Heard, LocalRuntime, Plan
 from airshed.recordings import Report
 from airshed.result_rows import write_lines
 from notifiers.database import reading
+from notifiers.holding import next_end_s
 from notifiers.reports import deliveries
 from rules.model import Pack
 from rules.shelf import Shelf
@@ -67,6 +68,7 @@ class Replay:
     loaded: Loaded
     fingerprint: str
     plan: Plan | None = None
+    heard: Heard | None = None
     sender: Sender | None = None
     limits: Limits | None = None
     shelf: Shelf | None = None
@@ -81,6 +83,7 @@ class Replay:
             self.registry,
             mode="exercise",
             plan=self.plan,
+            heard=self.heard,
             limits=self.limits,
             shelf=self.shelf,
         )
@@ -103,8 +106,13 @@ class Replay:
         rejected: list[Rejected] = self.loaded.rejected if number == 1 else []
         progress = store.Progress(self.fingerprint, number, finished=False)
         outcome = runtime.take(batches, mark, rejected, (_RUN, progress))
-        if outcome.notices and self.sender:
+        if self.sender and (outcome.notices or self._wait_is_over()):
             await self.sender.drain()
+
+    def _wait_is_over(self) -> bool:
+        """Whether quiet hours have ended for somebody: what they held goes out at its own time as well."""
+        with reading(self.engine) as connection:
+            return 0 < next_end_s(connection) <= self.clock.now_s()
 
     def _steps(self) -> Iterator[tuple[list[ReadingBatch], Mark]]:
         """Batches with the mark that follows them: what is taken in one transaction."""

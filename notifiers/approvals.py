@@ -77,7 +77,7 @@ def approve(connection: Connection, notice: str, officer: str, now_s: float) -> 
     if len(waiting.approved_by) + 1 < NEEDED[waiting.notice.approval]:
         return Answered.NEEDS_ANOTHER
     held = and_(ledger.c.notice == notice, ledger.c.reason == Held.APPROVAL.value)
-    suppress(connection, and_(held, superseded()), Held.SUPERSEDED)
+    suppress(connection, and_(held, superseded(now_s)), Held.SUPERSEDED)
     values = wait_of(waiting.notice, utc(int(now_s)))
     if values["state"] == "suppressed":
         values["revision"] = ledger.c.revision + 1

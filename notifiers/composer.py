@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from notifiers import confirmations
+from notifiers import confirmations, standings
 from notifiers.contacts import Vault
 from notifiers.database import attempts, facilities, reading, subscribers
 from notifiers.database import confirmations as asked_for
 from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee
-from notifiers.ledger import Claimed
+from notifiers.ledger import WARNING_KINDS, Claimed
 from notifiers.links import Links
 from notifiers.messages import ActualMessage, Content, ExerciseMessage, Message
 from notifiers.payloads import payload
@@ -24,6 +24,7 @@ from notifiers.service_words import code_letter, code_sms
 from notifiers.speech import spoken
 from notifiers.withdrawal import OPTED_OUT
 from rules.notices import ActualNotice, Notice
+from streams.schemas import EpisodeEvent
 
 _CONTACTS = {"sms": "sms", "voice": "sms", "email": "email", "webhook": "webhook"}
 """In which column of a registry the contact of a channel is: a call goes to the number of the SMS."""
@@ -32,7 +33,7 @@ _NOTICES_KEPT = 64  # an episode of a week has a few dozen; each is some kilobyt
 
 
 class Composer:
-    """Composes messages. Composing the same row again gives the same words."""
+    """Composes messages. Composing the same row again gives the same words, unless its episode has moved on since."""
 
     def __init__(self, engine: Engine, vault: Vault, links: Links, renderer: Renderer | None = None) -> None:
         self._engine = engine
@@ -47,16 +48,24 @@ class Composer:
         with reading(self._engine) as connection:
             people = _addressees(connection, rows)
             tries = _tries(connection, rows)
+            events = standings.of(connection, {row.episode for row in rows if row.notice}, now_s)
         composed: dict[str, Message | UnsendableError] = {}
         for row in rows:
             try:
-                composed[row.id] = self._message(row, people.get(row.id), now_s, tries.get(row.id, []))
+                composed[row.id] = self._message(
+                    row, people.get(row.id), now_s, tries.get(row.id, []), events.get(row.episode)
+                )
             except UnsendableError as error:
                 composed[row.id] = error
         return composed
 
     def _message(
-        self, row: Claimed, person: dict[str, Any] | None, now_s: float, tries: list[tuple[float, str]]
+        self,
+        row: Claimed,
+        person: dict[str, Any] | None,
+        now_s: float,
+        tries: list[tuple[float, str]],
+        event: EpisodeEvent | None,
     ) -> Message:
         if person is None or person["sealed"] is None:
             reason = OPTED_OUT if person is not None and row.channel in person["stopped"] else "no-contact"
@@ -64,6 +73,8 @@ class Composer:
         if row.registry == confirmations.REGISTRY:
             return self._code(row, person, now_s, tries)
         notice = self._notice(row.notice)
+        if row.kind in WARNING_KINDS:  # what waited for the morning says what holds in the morning
+            notice = standings.refreshed(notice, event)
         stop_link = self._links.unsubscribe(row.recipient, row.channel) if row.registry == "residents" else ""
         first, *further = _places(row) or [person["province"]]
         addressee = Addressee(

@@ -367,9 +367,9 @@ episode_standings = Table(
     "episode_standings",
     metadata,
     Column("episode", String, primary_key=True),
-    Column("transition", Integer, nullable=False),
+    Column("transition", Integer, primary_key=True, autoincrement=False),
     Column("time_s", BigInteger, nullable=False),
-    Column("body", LargeBinary, nullable=False),  # the latest event of the episode
+    Column("body", LargeBinary, nullable=False),  # the event that brought it there
 )
 
 progress = Table(

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, literal_column, or_, true, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select, true, update
 from sqlalchemy.orm import aliased
 
 from notifiers.database import ledger
@@ -79,6 +79,12 @@ def wait_of(notice: Notice, moment: datetime) -> dict[str, Any]:
     return {"state": "held", "reason": Held.QUIET_HOURS.value, "hold_until_s": until_s}
 
 
+def next_end_s(connection: Connection) -> float:
+    """When the next quiet hours that hold a message end, UTC epoch seconds; 0 if none do."""
+    ends = select(func.min(ledger.c.hold_until_s)).where(IS_HELD, ledger.c.hold_until_s > 0)
+    return float(connection.execute(ends).scalar_one() or 0)
+
+
 def release(connection: Connection, mode: Mode, now_s: float) -> int:
     """Let go of what waited for the end of the quiet hours. Returns the rows that will be sent now.
 
@@ -90,7 +96,7 @@ def release(connection: Connection, mode: Mode, now_s: float) -> int:
         ledger.c.reason.in_((Held.QUIET_HOURS.value, Held.OWN_QUIET_HOURS.value)),
         ledger.c.hold_until_s <= now_s,
     )
-    suppress(connection, and_(due, superseded()), Held.SUPERSEDED)
+    suppress(connection, and_(due, superseded(now_s)), Held.SUPERSEDED)
     freed = connection.execute(update(ledger).where(due).values(state="planned", reason=Held.QUIET_HOURS.value))
     return freed.rowcount
 

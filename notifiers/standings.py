@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from notifiers.database import episode_standings, insert
 from rules.notices import Notice, NoticeProvince
@@ -15,28 +15,33 @@ _decoder: msgspec.json.Decoder[EpisodeEvent] = msgspec.json.Decoder(EpisodeEvent
 
 
 def note(connection: Connection, event: EpisodeEvent) -> None:
-    """Remember the latest event of an episode, in the caller's transaction. Repeats and older events change nothing."""
+    """Remember an event, in the caller's transaction. A repeat changes nothing."""
     row = insert(connection, episode_standings).values(
         episode=event.episode,
         transition=event.transition,
         time_s=int(event.time.timestamp()),
         body=msgspec.json.encode(event),
     )
-    connection.execute(
-        row.on_conflict_do_update(
-            index_elements=["episode"],
-            set_={name: row.excluded[name] for name in ("transition", "time_s", "body")},
-            where=episode_standings.c.transition < row.excluded.transition,
-        )
-    )
+    connection.execute(row.on_conflict_do_nothing(index_elements=["episode", "transition"]))
 
 
 def of(connection: Connection, episodes: Collection[str], now_s: float) -> dict[str, EpisodeEvent]:
-    """The latest event of each of these episodes that has happened by ``now_s``; nothing of those not heard of."""
+    """The latest event of each of these episodes that has happened by ``now_s``; nothing of those not heard of.
+
+    Earlier ones are kept: recorded episodes are sent on their own time, when all their events are known already.
+    """
     if not episodes:
         return {}
-    query = select(episode_standings.c.episode, episode_standings.c.body).where(
-        episode_standings.c.episode.in_(sorted(episodes)), episode_standings.c.time_s <= now_s
+    happened = episode_standings.c.time_s <= now_s
+    latest = (
+        select(episode_standings.c.episode, func.max(episode_standings.c.transition).label("transition"))
+        .where(episode_standings.c.episode.in_(sorted(episodes)), happened)
+        .group_by(episode_standings.c.episode)
+        .subquery()
+    )
+    query = select(episode_standings.c.episode, episode_standings.c.body).join(
+        latest,
+        (latest.c.episode == episode_standings.c.episode) & (latest.c.transition == episode_standings.c.transition),
     )
     return {row.episode: _decoder.decode(row.body) for row in connection.execute(query)}
 

@@ -17,6 +17,7 @@ from airshed.configuration import Configuration
 from airshed.messaging import import_registries, keys_of, messaging
 from airshed.recordings import Report, load_readings
 from airshed.service import listening_socket, serving, url_of
+from notifiers import standings
 from notifiers.database import connect, upgrade
 from notifiers.planner import plan
 from streams.errors import ConfigurationError, InputError
@@ -33,7 +34,15 @@ def replay_sending(task: Task, progress: Callable[[int], contextlib.AbstractCont
     engine = _database(out, fingerprint)
     loaded = load_readings(task.readings, registry)
     run = replaying.Replay(
-        engine, pack, registry, loaded, fingerprint, plan=plan, limits=settings.screening, shelf=task.shelf
+        engine,
+        pack,
+        registry,
+        loaded,
+        fingerprint,
+        plan=plan,
+        heard=standings.note,
+        limits=settings.screening,
+        shelf=task.shelf,
     )
     upgrade(engine)
     keys = keys_of(settings, out, settings.web.public_url)
@@ -47,7 +56,9 @@ def replay_sending(task: Task, progress: Callable[[int], contextlib.AbstractCont
 async def _play(run: replaying.Replay, settings: Configuration, advanced: Advanced) -> Report:
     listener = _same_listener(Path(settings.data_dir) / "web-port")
     async with (
-        messaging(run.engine, settings, run.clock, public_url=url_of(listener), worker="replay") as notifying,
+        messaging(
+            run.engine, settings, run.clock, public_url=url_of(listener), worker="replay", recorded=True
+        ) as notifying,
         serving(notifying.app, listener),
     ):
         run.sender = notifying.dispatcher

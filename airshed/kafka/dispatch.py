@@ -16,14 +16,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from airshed.kafka.ingest import producer_of
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import encode, mark_in
+from notifiers import standings
 from notifiers.audience import DEFAULT_CAPS, Caps
 from notifiers.database import load_progress, reading, save_progress
 from notifiers.deliveries import Delivery
 from notifiers.planner import Progress, fan_out
 from rules.notices import ActualNotice, ExerciseNotice, Notice
 from streams import metrics
-from streams.schemas import Rejected
-from streams.topics import DELIVERIES, NOTICES, REJECTED
+from streams.schemas import EpisodeEvent, Rejected
+from streams.topics import DELIVERIES, EPISODES, NOTICES, REJECTED
 from streams.transport.batches import Partition
 from streams.transport.driver import Outgoing, send_all
 from streams.transport.partitions import partition_of
@@ -36,6 +37,7 @@ CONSUMER = "dispatch"
 RETRY_S = (0.5, 1.0, 2.0, 5.0)
 """Waits between tries while the database is away; the last one again and again. Notices wait in Kafka meanwhile."""
 
+_events: msgspec.json.Decoder[EpisodeEvent] = msgspec.json.Decoder(EpisodeEvent)
 _decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(ActualNotice | ExerciseNotice)
 
 
@@ -52,29 +54,37 @@ class NoticePlanner:
         planned: Callable[[Notice], Awaitable[None]] | None = None,
         caps: Caps = DEFAULT_CAPS,
         supersede: bool = False,
+        coming: Callable[[Notice], Awaitable[None]] | None = None,
     ) -> None:
-        """``planned`` is awaited after each notice is planned and before the next one is looked at. ``supersede``:
-        withdraw unsent older notices that a new one replaces; in live operation only, for it depends on the pace."""
+        """``coming`` is awaited before each notice is planned, ``planned`` after it and before the next one comes.
+        ``supersede``: withdraw unsent older notices that a new one replaces; in live operation only, for it depends on
+        the pace."""
         self._caps, self._supersede = caps, supersede
         self._settings = settings
         self._engine = engine
-        self._then = planned
+        self._then, self._first = planned, coming
         self._consumer: Any = None
         self._producer = producer_of(settings, "dispatch")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Plan notices as they come until ``stop`` is set. Survives a database or a cluster that is away."""
         async with self._connected():
+            await self._resume(EPISODES, NOTICES)
             while not stop.is_set():
                 await self._turn(stop)
 
     async def catch_up(self) -> None:
-        """Plan every notice that is in the topic now, then return."""
+        """Plan every notice that is in the topic now, then return. How the episodes stand at any time is read first."""
         async with self._connected():
-            ends = await self._consumer.end_offsets(self._consumer.assignment())
-            never = asyncio.Event()
-            while any([await self._consumer.position(part) < end for part, end in ends.items()]):
-                await self._turn(never)
+            for topic in (EPISODES, NOTICES):
+                await self._resume(topic)
+                await self._read_to_the_end()
+
+    async def _read_to_the_end(self) -> None:
+        ends = await self._consumer.end_offsets(self._consumer.assignment())
+        never = asyncio.Event()
+        while any([await self._consumer.position(part) < end for part, end in ends.items()]):
+            await self._turn(never)
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> Any:
@@ -84,14 +94,14 @@ class NoticePlanner:
         await self._consumer.start()
         await self._producer.start()
         try:
-            await self._resume()
             yield
         finally:
             await self._consumer.stop()
             await self._producer.stop()
 
-    async def _resume(self) -> None:
-        partitions = [TopicPartition(NOTICES, number) for number in range(self._settings.airshed_partitions)]
+    async def _resume(self, *topics: str) -> None:
+        numbers = range(self._settings.airshed_partitions)
+        partitions = [TopicPartition(topic, number) for topic in topics for number in numbers]
         self._consumer.assign(partitions)
         known = await asyncio.to_thread(self._progress)
         for part in partitions:
@@ -110,11 +120,14 @@ class NoticePlanner:
 
     async def _planned(self, partition: Partition, record: Any, stop: asyncio.Event) -> bool:
         progress = Progress(CONSUMER, partition.topic, partition.number, record.offset + 1)
-        notice = await self._notice(partition, record)
+        item = await self._item(partition, record)
+        notice = None if isinstance(item, EpisodeEvent) else item
+        if self._first is not None and notice is not None:
+            await self._first(notice)
         tries = 0
         while not stop.is_set():
             try:
-                await asyncio.to_thread(self._plan, notice, progress)
+                await asyncio.to_thread(self._plan, item, progress)
             except SQLAlchemyError as error:
                 log.warning("notice not planned yet", error=type(error).__name__, remedy="check the database")
                 with contextlib.suppress(TimeoutError):
@@ -126,26 +139,30 @@ class NoticePlanner:
                 return True
         return False
 
-    async def _notice(self, partition: Partition, record: Any) -> Notice | None:
-        """The notice in a message; ``None`` for a mark, and for what cannot be read, which goes to the rejected."""
+    async def _item(self, partition: Partition, record: Any) -> Notice | EpisodeEvent | None:
+        """What is in a message; ``None`` for a mark, and for what cannot be read, which goes to the rejected."""
         if record.value is None or mark_in(record.value) is not None:
             return None
+        about_episodes = partition.topic == EPISODES
         try:
-            return _decoder.decode(record.value)
+            return (_events if about_episodes else _decoder).decode(record.value)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             place = partition.place(record.offset)
-            message = f"{place}: expected a notice: {error} (who writes to this topic besides the rules?)"
-            rejected = Rejected(reason="bad-notice", message=message, place=place, raw=record.value, source=NOTICES)
+            expected, reason = ("an episode event", "bad-event") if about_episodes else ("a notice", "bad-notice")
+            message = f"{place}: expected {expected}: {error} (who writes to this topic besides the stages?)"
+            rejected = Rejected(reason=reason, message=message, place=place, raw=record.value, source=partition.topic)
             await send_all(self._producer, [Outgoing(REJECTED, 0, None, encode(rejected))])
-            metrics.REJECTED.labels("bad-notice").inc()
-            log.warning("notice cannot be read", place=place)
+            metrics.REJECTED.labels(reason).inc()
+            log.warning(f"{expected.split()[-1]} cannot be read", place=place)
             return None
 
-    def _plan(self, notice: Notice | None, progress: Progress) -> None:
-        if notice is not None:
-            fan_out(self._engine, notice, progress=progress, caps=self._caps, supersede=self._supersede)
+    def _plan(self, item: Notice | EpisodeEvent | None, progress: Progress) -> None:
+        if isinstance(item, ActualNotice | ExerciseNotice):
+            fan_out(self._engine, item, progress=progress, caps=self._caps, supersede=self._supersede)
             return
         with self._engine.begin() as connection:
+            if item is not None:
+                standings.note(connection, item)
             save_progress(connection, progress.consumer, progress.topic, progress.partition, progress.next_offset)
 
 

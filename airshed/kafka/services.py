@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ from airshed.watching import caps_of, watch
 from console.app import create_app
 from console.cap import cap_routes
 from notifiers.database import notices, reading
+from notifiers.holding import next_end_s
 from rules.loading import load_pack
 from rules.notices import Notice
 from streams.clock import ManualClock, SystemClock, epoch_s
@@ -177,6 +179,7 @@ async def dispatch(
             worker=name,
             on_change=publisher.publish,
             extra_routes=health_routes(health),
+            recorded=once,
         ) as notifying,
         serving(notifying.app, listening_socket(web.host, web.port if port is None else port)),
     ):
@@ -194,9 +197,24 @@ async def _dispatch_once(kafka: KafkaSettings, engine: sa.Engine, clock: ManualC
         clock.set(max(clock.now_s(), epoch_s(notice.time)))
         await dispatcher.drain()
 
+    async def send_what_waited(until_s: float) -> None:
+        """What quiet hours held goes out when they end, before the next notice is planned."""
+        while clock.now_s() < (end_s := await asyncio.to_thread(_next_end, engine)) < until_s:
+            clock.set(end_s)
+            await dispatcher.drain()
+
+    async def coming(notice: Notice) -> None:
+        await send_what_waited(epoch_s(notice.time))
+
     await dispatcher.drain()  # what an interrupted run has planned and not sent
-    await NoticePlanner(kafka, engine, planned=send).catch_up()
+    await NoticePlanner(kafka, engine, planned=send, coming=coming).catch_up()
     await dispatcher.drain()
+    await send_what_waited(math.inf)
+
+
+def _next_end(engine: sa.Engine) -> float:
+    with reading(engine) as connection:
+        return next_end_s(connection)
 
 
 def _latest_notice_s(engine: sa.Engine) -> float:

@@ -21,6 +21,7 @@ from airshed.reloading import Reloading
 from airshed.service import Health, health_routes, listening_socket, serving, stop_on_signals
 from airshed.sources import Feeds, memory_of
 from airshed.watching import caps_of, watch
+from notifiers import standings
 from notifiers.database import connect, reading, upgrade
 from notifiers.planner import plan
 from rules.loading import load_pack
@@ -98,6 +99,7 @@ class Live:
             self._registry,
             mode=settings.mode,
             plan=partial(plan, caps=caps_of(settings), supersede=True),
+            heard=standings.note,
             extra_states=names,
             provisional=True,
             limits=settings.screening,

@@ -14,9 +14,12 @@ from rules.notices import Notice
 from rules.shelf import Shelf
 from streams import metrics
 from streams.batches import ReadingBatch
-from streams.schemas import Mark, Rejected
+from streams.schemas import EpisodeEvent, Mark, Rejected
 from streams.screening import Limits
 from streams.stations import StationRegistry
+
+Heard = Callable[[sa.Connection, EpisodeEvent], None]
+"""Keeps, in the caller's transaction, how an episode stands now; idempotent."""
 
 Plan = Callable[[sa.Connection, Notice], int]
 """Writes the ledger rows of a notice in the caller's transaction; idempotent; returns the rows written."""
@@ -40,6 +43,7 @@ class LocalRuntime:
         *,
         mode: Any,
         plan: Plan | None = None,
+        heard: Heard | None = None,
         extra_states: Sequence[str] = (),
         provisional: bool = False,
         limits: Limits | None = None,
@@ -47,7 +51,7 @@ class LocalRuntime:
     ) -> None:
         store.metadata.create_all(engine)
         self._engine = engine
-        self._plan = plan
+        self._plan, self._heard = plan, heard
         self._registry = registry
         with engine.connect() as connection:
             self.states = {name: store.StageState(name, connection) for name in (*STAGES, *extra_states)}
@@ -91,6 +95,9 @@ class LocalRuntime:
         store.log_events(connection, "episodes", outcome.episodes)
         store.log_events(connection, "notices", outcome.notices)
         store.log_rejected(connection, rejected)
+        if self._heard is not None:
+            for event in outcome.episodes:
+                self._heard(connection, event)
         if self._plan is not None:
             for notice in outcome.notices:
                 self._plan(connection, notice)

@@ -22,10 +22,11 @@ def upgrade() -> None:
     _escalations()
     op.create_table(
         "episode_standings",
-        sa.Column("episode", sa.String(), primary_key=True),
-        sa.Column("transition", sa.Integer(), nullable=False),
+        sa.Column("episode", sa.String(), nullable=False),
+        sa.Column("transition", sa.Integer(), nullable=False, autoincrement=False),
         sa.Column("time_s", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("episode", "transition"),
     )
 
 
