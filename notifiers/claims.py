@@ -3,11 +3,13 @@ that fails the last look. All of it in the transaction of the claim, so that the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, and_
+from sqlalchemy import ColumnElement, Connection, and_, literal_column, select
 
 from notifiers import guard, last_look, ledger, switch
+from notifiers.database import ledger as ledger_rows
 from notifiers.deliveries import ChannelName
 from notifiers.guard import Guard, Storm
 from notifiers.ledger import Claimed, Mode
@@ -42,14 +44,26 @@ class Taken:
     position: str = ""
 
 
+_MOST_LISTS = 8
+"""Lists that are taken from in turn: with more, each claim would ask more questions than it takes rows."""
+
+
 def take(
-    connection: Connection, who: Claimant, limit: int, machine_s: float, now_s: float, *, only_urgent: bool = False
+    connection: Connection,
+    who: Claimant,
+    limit: int,
+    machine_s: float,
+    now_s: float,
+    *,
+    only_urgent: bool = False,
+    turn: int = 0,
 ) -> Taken:
     """Claim up to ``limit`` rows that may be sent now.
 
     Args:
         machine_s: the clock of leases; ``now_s``: the clock of ``valid_until``.
         only_urgent: nothing but the most urgent rows, because a ceiling is reached.
+        turn: counts the claims of a lane; the lists of one priority come first in turn.
     """
     position = switch.position(connection)
     if position.stopped:
@@ -58,7 +72,64 @@ def take(
     conditions = [guard.admitted()] if who.guard else []
     if only_urgent:
         conditions.append(guard.is_urgent())
-    claimed = ledger.claim(
+    claimed = _claim_in_turn(connection, who, limit, machine_s, conditions, turn)
+    verdicts = last_look.look(connection, claimed, now_s)
+    put_aside: dict[str, int] = {}
+    for row in claimed:
+        if row.id in verdicts and last_look.apply(connection, row, verdicts[row.id]):
+            state = verdicts[row.id].state
+            put_aside[state] = put_aside.get(state, 0) + 1
+    rows = [row for row in claimed if row.id not in verdicts]
+    return Taken(rows, put_aside, storms, position=position.says)
+
+
+def _claim_in_turn(
+    connection: Connection,
+    who: Claimant,
+    limit: int,
+    machine_s: float,
+    conditions: Sequence[ColumnElement[bool]],
+    turn: int,
+) -> list[Claimed]:
+    """Rows of the highest priority there is, from each of its lists in the same measure; then whatever else is due.
+
+    A list is what was decided at one hour. The list of a province with a million people takes hours; that of its
+    neighbour, an hour younger, must not wait until it is through.
+    """
+    lists = _lists(connection, who)
+    lists = lists[turn % len(lists) :] + lists[: turn % len(lists)] if lists else []
+    share = max(1, -(-limit // max(len(lists), 1)))
+    claimed: list[Claimed] = []
+    for priority, time_s in lists if len(lists) > 1 else []:
+        here = (ledger_rows.c.priority == priority, ledger_rows.c.notice_time_s == time_s)
+        claimed += _claim(connection, who, min(share, limit - len(claimed)), machine_s, [*conditions, *here])
+    return claimed + _claim(connection, who, limit - len(claimed), machine_s, conditions)
+
+
+def _lists(connection: Connection, who: Claimant) -> list[tuple[int, int]]:
+    """Priority and time of the lists of the highest priority that waits, the oldest first; one index look-up each."""
+    waiting = (
+        select(ledger_rows.c.priority, ledger_rows.c.notice_time_s)
+        .where(ledger_rows.c.mode == who.mode, ledger_rows.c.channel == who.channel)
+        .where(ledger_rows.c.state == literal_column("'planned'"))
+        .order_by(ledger_rows.c.priority, ledger_rows.c.notice_time_s)
+        .limit(1)
+    )
+    found: list[tuple[int, int]] = []
+    row = connection.execute(waiting).first()
+    while row is not None and len(found) < _MOST_LISTS:
+        found.append((row.priority, row.notice_time_s))
+        same = ledger_rows.c.priority == row.priority
+        row = connection.execute(waiting.where(same, ledger_rows.c.notice_time_s > row.notice_time_s)).first()
+    return found
+
+
+def _claim(
+    connection: Connection, who: Claimant, limit: int, machine_s: float, conditions: Sequence[ColumnElement[bool]]
+) -> list[Claimed]:
+    if limit <= 0:
+        return []
+    return ledger.claim(
         connection,
         mode=who.mode,
         channel=who.channel,
@@ -68,14 +139,6 @@ def take(
         machine_s=machine_s,
         also=and_(*conditions) if conditions else None,
     )
-    verdicts = last_look.look(connection, claimed, now_s)
-    put_aside: dict[str, int] = {}
-    for row in claimed:
-        if row.id in verdicts and last_look.apply(connection, row, verdicts[row.id]):
-            state = verdicts[row.id].state
-            put_aside[state] = put_aside.get(state, 0) + 1
-    rows = [row for row in claimed if row.id not in verdicts]
-    return Taken(rows, put_aside, storms, position=position.says)
 
 
 def take_unknown(connection: Connection, who: Claimant, limit: int, machine_s: float) -> list[Claimed]:

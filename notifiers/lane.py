@@ -61,6 +61,7 @@ class Lane(Generic[M]):
         self._clock, self._machine = clock, machine
         self._settings = settings
         self._stopped = False
+        self._turn = 0
         self.fallback: Lane[M] | None = None
         """The lane that takes the urgent messages when this one is down; set by the dispatcher."""
 
@@ -132,8 +133,10 @@ class Lane(Generic[M]):
 
     async def _claim(self, limit: int, machine_s: float) -> Taken:
         only_urgent, now_s = self.courier.only_urgent(machine_s), self._clock.now_s()
+        self._turn += 1
+        turn = self._turn
         taken = await self._writer.write(
-            lambda db: claims.take(db, self._claimant, limit, machine_s, now_s, only_urgent=only_urgent)
+            lambda db: claims.take(db, self._claimant, limit, machine_s, now_s, only_urgent=only_urgent, turn=turn)
         )
         for state, number in taken.put_aside.items():
             DELIVERIES.labels(self.channel.name, state).inc(number)

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy import Engine, update
 
-from notifiers import pacing
+from notifiers import claims, pacing
+from notifiers.claims import Claimant
 from notifiers.database import ledger
 from notifiers.pace import Backoff, Breaker
 from notifiers.pacing import Limit
@@ -188,3 +190,27 @@ async def test_what_is_urgent_does_not_wait_for_a_long_list_on_another_channel(
         assert len(sandbox.mailbox.mails) < 50, "the list was still under way"
         end.set()
         await running
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 8])
+def test_a_long_list_starves_no_later_one(engine: Engine, tmp_path: Path, limit: int) -> None:
+    """Hà Nội's list is long and an hour older; its neighbours' are through after as many claims as they are long."""
+    fill(engine, tmp_path, 90, 0)
+    everybody, later = (
+        notice(provinces=["01", "24"]),
+        [notice("bulletin", provinces=["24"], transition=n, hours=n, template="correction") for n in (2, 3)],
+    )
+    planned(engine, everybody, *later)
+    who = Claimant("exercise", "sms", "w", 60.0)
+    kinds: list[str] = []
+    with engine.begin() as connection:
+        small = connection.execute(update(ledger).where(ledger.c.kind == "bulletin").values(recipient="other"))
+        assert small.rowcount == 180
+        for turn in range(400):
+            rows = claims.take(connection, who, limit, 1e12, 0.0, turn=turn).rows
+            kinds += [row.kind for row in rows]
+            done = update(ledger).where(ledger.c.id.in_([row.id for row in rows]))
+            connection.execute(done.values(state="sent"))
+            if kinds.count("bulletin") >= 30:
+                break
+    assert kinds.count("advisory") <= 30 + 2 * limit, "in the same measure, not after the long one"
