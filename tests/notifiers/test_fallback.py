@@ -39,7 +39,7 @@ async def test_urgent_mail_goes_by_sms_when_the_mail_server_stays_away(engine: E
     await sandbox.mailbox.stop()
     channels = [sms_channel(addresses), email_channel(addresses)]
     async with dispatching(engine, channels, settings=HASTY) as dispatcher:
-        left = await dispatcher.drain(1.0)
+        left = await dispatcher.drain(3.0)
         assert left["planned"] == 5, "what is not urgent waits for the mail server"
         assert Counter((d.channel, d.state) for d in found(engine)) == {
             ("sms", "sent"): 5,
@@ -133,7 +133,7 @@ async def test_both_ways_down_wait_and_lose_nothing(sqlite_engine: Engine, tmp_p
     await sandbox.stop()
     channels = [sms_channel(addresses), email_channel(addresses)]
     async with dispatching(sqlite_engine, channels, settings=HASTY) as dispatcher:
-        await dispatcher.drain(1.0)
+        await dispatcher.drain(3.0)
         await sandbox.start()
         assert not any((await dispatcher.drain(5)).values())
     sent = [d for d in found(sqlite_engine) if d.state == "sent"]
