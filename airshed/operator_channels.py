@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 
 from airshed.configuration import Configuration
-from notifiers.chat import chat_services
 from notifiers.operators import Occasion, OperatorDesk, OperatorEvent, OperatorLimits, install, tell
 from streams.clock import utc
 
@@ -22,6 +21,8 @@ def operators_told(settings: Configuration) -> Iterator[OperatorDesk | None]:
     if section.addresses is None:
         yield None
         return
+    from notifiers.chat import chat_services  # apprise takes a third of a second to import
+
     exercise = "DIỄN TẬP / EXERCISE: " if settings.mode == "exercise" else ""
     desk = OperatorDesk(
         chat_services([section.addresses.reveal()]),
