@@ -128,7 +128,7 @@ WORDS: dict[str, dict[str, str]] = {
         "in_language": "Language of the messages",
         "accented": "SMS in Vietnamese with diacritics (longer, may come in several parts)",
         "agree": "Consent",
-        "send": "Send the codes",
+        "send": "Send the code",
         "small_print": "At most three codes an hour are sent to one number or address.",
         "already": "Signed up already? Stop messages or erase your data",
         "bad_phone": "This number cannot be used. Use a mobile number of: {countries}. For example 0912 345 678.",
