@@ -25,6 +25,10 @@ from streams.metrics import DELIVERIES
 
 __all__ = ["DispatchSettings", "Lane"]
 
+_BACK_AFTER_S = 900.0
+"""How long the second provider keeps a channel before the first one is tried again: outages of providers take from some
+minutes to hours, and each try that fails costs those who wait ``fallback_after_s``."""
+
 _REFILL = 4
 """Rows are claimed when a fourth of the places is free: one claim for many rows, and still no place long empty."""
 
@@ -62,6 +66,7 @@ class Lane(Generic[M]):
         self._settings = settings
         self._stopped = False
         self._turn = 0
+        self._second_since_s = 0.0
         self.fallback: Lane[M] | None = None
         """The lane that takes the urgent messages when this one is down; set by the dispatcher."""
 
@@ -90,10 +95,16 @@ class Lane(Generic[M]):
     async def _turn_aside(self) -> None:
         """When the channel has been down for long: another provider, or another channel for what is urgent."""
         breaker, now_s = self.courier.breaker, self._machine.now_s()
+        second = self.channel if isinstance(self.channel, TwoProviders) else None
+        if second is not None and second.second_in_use and now_s - self._second_since_s >= _BACK_AFTER_S:
+            second.use_second(False)
+            says = "messages go through the first provider again"
+            operators.tell(OperatorEvent(occasion=Occasion.CHANNEL_BACK, about=self.channel.name, says=says))
         if breaker.open_for_s(now_s) < self._settings.fallback_after_s or not breaker.is_open:
             return
-        if isinstance(self.channel, TwoProviders) and not self.channel.second_in_use:
-            self.channel.use_second(True)
+        if second is not None and not second.second_in_use:
+            second.use_second(True)
+            self._second_since_s = now_s
             breaker.succeeded()  # what failed was the other provider
             says = "messages go through the second provider"
             operators.tell(OperatorEvent(occasion=Occasion.FALLBACK, about=self.channel.name, says=says))

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
+from notifiers import lane
+from notifiers.channels.fallback import FallbackChannel
 from notifiers.database import ledger, subscribers
 from notifiers.failpoints import FailpointName, arm
 from notifiers.fallback import divert
@@ -141,3 +143,24 @@ async def test_both_ways_down_wait_and_lose_nothing(sqlite_engine: Engine, tmp_p
     assert len({d.recipient for d in sent}) == 3
     assert len(sandbox.phone.messages) + len(sandbox.mailbox.mails) == 3
     await sandbox.stop()
+
+
+async def test_a_second_provider_comes_before_another_channel_and_gives_back(
+    sqlite_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(sqlite_engine, tmp_path, 3, 0)
+    planned(sqlite_engine, notice(priority=0))
+    async with Sandbox(tmp_path / "one") as one, Sandbox(tmp_path / "two") as two:
+        one.phone.faults.next("429", 500)
+        channel = FallbackChannel(sms_channel(one.addresses), sms_channel(two.addresses))
+        channels = [channel, email_channel(one.addresses)]
+        async with dispatching(sqlite_engine, channels, settings=HASTY) as dispatcher:
+            assert not any((await dispatcher.drain(5)).values())
+            assert (len(one.phone.messages), len(two.phone.messages)) == (0, 3)
+            assert channel.second_in_use
+            one.phone.faults.queue.clear()
+            monkeypatch.setattr(lane, "_BACK_AFTER_S", 0.0)
+            planned(sqlite_engine, notice(transition=2, hours=1, level=3, priority=0))
+            assert not any((await dispatcher.drain(5)).values())
+        assert (len(one.phone.messages), len(two.phone.messages)) == (3, 3)
+    assert ("sms", "suppressed", "fallback") not in rows(sqlite_engine)
