@@ -32,6 +32,7 @@ REQUIRED = ("time", "station", "pollutant", "value", "unit")
 _OPTIONAL = ("period", "status")
 _STATION_NAMES = ("station_id", "station")
 _MISSING = ("", "na", "nan", "n/a", "null", "none", "-")
+_TIME_TEXT = "%Y-%m-%dT%H:%M:%S+00:00"
 _NO_PERIOD = -1
 """Stands for a period that is not a whole number; refused with every other impossible one."""
 
@@ -179,24 +180,34 @@ class _Rows:
         """Typed columns. ``first``: rows of the file in front of this table, for the row numbers of messages."""
         names = _column_names(frame.columns, self._place, self._dialect)
         frame = frame.select([pl.col(column).alias(name) for name, column in names.items()])
+        # Texts of all times would take as long as all the rest; ``_codes`` makes those of the distinct ones.
         return self._of_frame(
-            _as_texts(frame, self._place),
+            _as_texts(frame, self._place, times=False),
             lambda row: f"{self._place}: row {first + row + 1}",
             lambda row: frame[row].write_json().encode(),
+            lambda: _as_texts(frame, self._place),
         )
 
-    def _of_frame(self, frame: pl.DataFrame, place: Callable[[int], str], raw: Callable[[int], bytes]) -> Loaded:
+    def _of_frame(
+        self,
+        frame: pl.DataFrame,
+        place: Callable[[int], str],
+        raw: Callable[[int], bytes],
+        shown: Callable[[], pl.DataFrame] | None = None,
+    ) -> Loaded:
+        """``shown``: the rows as texts, for messages; ``None``: they are texts."""
         columns = self._coded(frame)
         problems, unused = columns.problems(), columns.unused()
         if self._dialect.strangers == "unused":
             unused |= columns.station < 0
             problems[unused] = 0
         refused = []
+        texts = shown() if shown is not None and problems.any() else frame
         for row in np.flatnonzero(problems).tolist():
             reason = PROBLEMS[problems[row]]
             assert reason is not None
             refused.append(
-                rejected(reason, problem_of(reason, _fields(frame, row), place(row)), raw(row), self._source)
+                rejected(reason, problem_of(reason, _fields(texts, row), place(row)), raw(row), self._source)
             )
         batch = columns.batch((problems == 0) & ~unused, self._tables.combinations)
         return Loaded(batch, refused, int(unused.sum()))
@@ -257,28 +268,32 @@ def _read_plain(lines: Lines, names: dict[str, str]) -> pl.DataFrame:
     return frame.rename({old: wanted[number] for old, number in zip(frame.columns, sorted(wanted), strict=True)})
 
 
-def _as_texts(frame: pl.DataFrame, place: str) -> pl.DataFrame:
-    """A typed frame as the texts that a CSV would hold; times must carry a zone."""
+def _as_texts(frame: pl.DataFrame, place: str, *, times: bool = True) -> pl.DataFrame:
+    """A typed frame as the texts that a CSV would hold; times must carry a zone, and may be left as they are."""
     kind = frame.schema["time"]
-    if isinstance(kind, pl.Datetime):
-        if kind.time_zone is None:
-            raise InputError(
-                "the times have no zone", place=place, field="time", remedy="write timestamps with a zone, e.g. UTC"
-            )
-        time = pl.col("time").dt.convert_time_zone("UTC").dt.to_string("%Y-%m-%dT%H:%M:%S+00:00")
-    else:
-        time = pl.col("time").cast(pl.String)
+    time = pl.col("time")
+    if not isinstance(kind, pl.Datetime):
+        time = time.cast(pl.String)
+    elif kind.time_zone is None:
+        raise InputError(
+            "the times have no zone", place=place, field="time", remedy="write timestamps with a zone, e.g. UTC"
+        )
+    elif times:
+        time = time.dt.convert_time_zone("UTC").dt.to_string(_TIME_TEXT)
     others = [pl.col(name).cast(pl.String) for name in frame.columns if name not in ("time", "value")]
     value = pl.col("value") if frame.schema["value"].is_numeric() else pl.col("value").cast(pl.String)
     return frame.select([time, value, *others])
 
 
 def _codes(column: pl.Series, code: Callable[[str], int]) -> NDArray[np.int64]:
-    """``(n,) int64``: the code of each text, worked out once per distinct text."""
+    """``(n,) int64``: the code of each text or time, worked out once per distinct one."""
     if column.is_empty():
         return np.empty(0, np.int64)
     distinct = column.unique()
-    codes = [code((text or "").strip()) for text in distinct.to_list()]
+    texts = distinct
+    if isinstance(column.dtype, pl.Datetime):
+        texts = distinct.dt.convert_time_zone("UTC").dt.to_string(_TIME_TEXT)
+    codes = [code((text or "").strip()) for text in texts.to_list()]
     return column.replace_strict(distinct, codes, return_dtype=pl.Int64).to_numpy()
 
 
