@@ -98,7 +98,7 @@ status_callbacks = false
 [sandbox]
 smtp = "{sandbox.smtp}"
 http = "{sandbox.http}"
-lookup_after_s = 0.2
+lookup_after_s = 3.0
 [web]
 port = 0
 {extra}
