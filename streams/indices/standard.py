@@ -248,13 +248,14 @@ class Standard:
 
         Returns:
             ``(n,) float64`` whole indices, NaN where the standard gives none, and ``(n,) int8`` the position of the
-            dominant pollutant (highest exact sub-index, the first of ``POLLUTANTS`` among equals), -1 for none.
+            dominant pollutant (highest exact sub-index to :data:`DECIMALS`, the first of ``POLLUTANTS`` among
+            equals), -1 for none.
         """
         known = ~np.isnan(sub)
         enough = known.sum(axis=1) >= self.at_least
         if self.one_of:
             enough &= known[:, [POLLUTANTS.index(name) for name in sorted(self.one_of)]].any(axis=1)
-        filled = np.where(known, sub, -1.0)
+        filled = np.where(known, np.round(sub, DECIMALS), -1.0)  # a tie is a tie, however its sums were rounded
         highest = self.rounding.apply(filled.max(axis=1))
         if self.bonus:
             highest = np.minimum(highest + self._bonus(filled), self.categories[-1].high)

@@ -190,7 +190,7 @@ class ReferenceIndex:
         return {
             "index": index,
             "category": name_of(index),
-            "dominant": None if index is None else max(subs, key=lambda p: (subs[p], -POLLUTANTS.index(p))),
+            "dominant": None if index is None else max(subs, key=lambda p: (round(subs[p], 9), -POLLUTANTS.index(p))),
             "sub": {p: half_up(e) for p, e in subs.items()},
             "concentration": {k: round(float(v), 4) for k, v in values.items()},
             "trailing_24h": {p: round(float(t), 4) for p, t in trailing.items() if t is not None},

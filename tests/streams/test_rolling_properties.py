@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from streams.chunks import SLOTS
@@ -158,6 +158,7 @@ def test_long(check: Any, seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 @settings(LONG, max_examples=-(-HISTORIES // len(CROWD)))
+@example(seed=2469)  # two sub-indices apart by 1e-12: a tie, which goes to the first pollutant
 @given(seed=SEEDS)
 def test_many_histories_agree_with_the_reference(seed: int) -> None:
     check_reference(seed, CROWD)
