@@ -21,7 +21,7 @@ from notifiers.sandbox import Sandbox
 from tests.notifiers.crash_runs import PEOPLE, PLANTS, Arena, Mortals, Tally
 from tests.notifiers.samples import fill
 
-RUNS = int(os.environ.get("AIRSHED_CRASHES", "15"))
+RUNS = int(os.environ.get("AIRSHED_CRASHES", "8"))
 FIRST_SEED = int(os.environ.get("AIRSHED_CRASHES_FROM", "1"))
 
 

@@ -16,10 +16,10 @@ HOAN_KIEM = (21.0285, 105.8542)
 
 
 def test_the_centres_of_communes_lie_in_their_provinces() -> None:
-    """But for some islands: the outlines are of the mainland and the larger of them."""
+    """Every seventh: but for some islands, the outlines are of the mainland and the larger of them."""
     elsewhere = [
         commune.name
-        for commune in communes().values()
+        for commune in list(communes().values())[::7]
         if [unit.code for unit in units_within(commune.lat, commune.lon, 0.0)] != [commune.province]
     ]
     assert len(elsewhere) <= 2, elsewhere
