@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from streams.airsheds import Airshed, Detection, Province
 from streams.clock import utc
 from streams.provinces import ProvinceWatch
 from streams.schemas import Mark, ProvinceState, StationIndex
-from streams.screening import NeighbourLimits
+from streams.screening import NeighbourLimits, neighbours
 from streams.screening.neighbours import Neighbours
 from streams.stations import Station, StationRegistry
 from tests.streams.crashes import crashing, once, undisturbed
@@ -162,6 +164,31 @@ def test_distances_are_those_of_the_globe() -> None:
     pair = [at("S0", 21.0285, 105.8542), at("S1", 20.8449, 106.6881)]
     near = [Neighbours(pair, NeighbourLimits(radius_km=km, num_min=2)).pairs for km in (88, 90)]
     assert near == [0, 2]
+
+
+def apart_km(one: Station, other: Station) -> float:
+    lat, lon, to_lat, to_lon = map(math.radians, (one.lat, one.lon, other.lat, other.lon))
+    half = math.sin((to_lat - lat) / 2) ** 2 + math.cos(lat) * math.cos(to_lat) * math.sin((to_lon - lon) / 2) ** 2
+    return 2 * 6371.0 * math.asin(math.sqrt(half))
+
+
+@pytest.mark.parametrize("radius_km", [0.05, 5.0, 60.0, 21_000.0])
+def test_pairs_are_those_of_all_distances(radius_km: float) -> None:
+    """More stations than a block holds, some at one place, some at the poles and on both sides of the date line."""
+    chance = np.random.default_rng(7)
+    places = [(float(lat), float(lon)) for lat, lon in chance.normal((21.0, 105.8), 0.5, (1_040, 2))]
+    places += [places[0], (90.0, 0.0), (90.0, 120.0), (-90.0, 5.0), (10.0, 179.99), (10.0, -179.99)]
+    stations = [at(f"P{number}", *place) for number, place in enumerate(places)]
+    some = [*range(0, 1_040, 40), *range(1_040, len(places))]
+    expected = sum(
+        row != other and apart_km(stations[row], stations[other]) <= radius_km
+        for row in some
+        for other in range(len(stations))
+    )
+    first, _ = neighbours._pairs(
+        *(np.radians([getattr(station, name) for station in stations]) for name in ("lat", "lon")), radius_km
+    )
+    assert np.isin(first, some).sum() == expected
 
 
 def test_a_suspect_station_neither_makes_nor_breaks_a_province() -> None:
