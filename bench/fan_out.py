@@ -17,7 +17,8 @@ from bench import machine, residents
 from bench.accepting import Accepting
 from bench.machine import die_with_parent
 from bench.report import Part, Target, markdown
-from notifiers.database import ledger, reading
+from notifiers.database import reading
+from notifiers.tables import ledger
 
 RESIDENTS = 1_000_000
 DRAINED = 50_000

@@ -7,8 +7,9 @@ from typing import Literal, get_args
 
 from sqlalchemy import Connection, select
 
-from notifiers.database import acknowledgements, facilities, insert, ledger
+from notifiers.database import insert
 from notifiers.planner import load_notice
+from notifiers.tables import acknowledgements, facilities, ledger
 from rules.notices import Notice
 
 Answer = Literal["accepted", "refused", "started", "done"]

@@ -15,8 +15,8 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, func, select, update
 from sqlalchemy import insert as plain_insert
 
-from notifiers.database import approvals, ledger, notices
 from notifiers.holding import Held, superseded, suppress, wait_of
+from notifiers.tables import approvals, ledger, notices
 from rules.notices import Approval, Notice
 from streams.clock import utc
 

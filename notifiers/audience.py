@@ -28,9 +28,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from notifiers.database import facilities, ledger, notices, subscriber_places, subscribers, suppressions
 from notifiers.deliveries import ChannelName
 from notifiers.ledger import WARNING_KINDS, Mode
+from notifiers.tables import facilities, ledger, notices, subscriber_places, subscribers, suppressions
 from notifiers.waiting import own_wait_in_sql
 from rules.notices import ActualNotice, Notice
 from streams.clock import HOUR_S

@@ -19,9 +19,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, case, exists, fu
 from sqlalchemy.exc import SQLAlchemyError
 
 from notifiers import operators
-from notifiers.database import attempts, ledger, notices, reading
+from notifiers.database import reading
 from notifiers.ledger import UNKNOWABLE
 from notifiers.operators import Occasion, OperatorEvent
+from notifiers.tables import attempts, ledger, notices
 from rules.notices import Notice
 from streams.clock import Clock, SystemClock
 from streams.metrics import AUDIT_FINDINGS

@@ -9,9 +9,9 @@ from enum import StrEnum
 from sqlalchemy import Connection, select, update
 
 from notifiers import suppressions
-from notifiers.database import ledger
 from notifiers.deliveries import DeliveryState
 from notifiers.ledger import Moved
+from notifiers.tables import ledger
 from notifiers.transitions import sources
 
 STATE_OF_STATUS: dict[str, DeliveryState] = {

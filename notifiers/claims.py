@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, Connection, and_, literal_column, select
 
 from notifiers import guard, last_look, ledger, switch
-from notifiers.database import ledger as ledger_rows
 from notifiers.deliveries import ChannelName
 from notifiers.guard import Guard, Storm
 from notifiers.ledger import Claimed, Mode
+from notifiers.tables import ledger as ledger_rows
 
 
 @dataclass(frozen=True)

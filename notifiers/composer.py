@@ -10,8 +10,7 @@ from sqlalchemy import Connection, Engine, select
 
 from notifiers import confirmations, standings
 from notifiers.contacts import Vault
-from notifiers.database import attempts, facilities, reading, subscribers
-from notifiers.database import confirmations as asked_for
+from notifiers.database import reading
 from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee
 from notifiers.ledger import WARNING_KINDS, Claimed
@@ -22,6 +21,8 @@ from notifiers.planner import load_notice
 from notifiers.renderer import Renderer
 from notifiers.service_words import code_letter, code_sms
 from notifiers.speech import spoken
+from notifiers.tables import attempts, facilities, subscribers
+from notifiers.tables import confirmations as asked_for
 from notifiers.withdrawal import OPTED_OUT
 from rules.notices import ActualNotice, Notice
 from streams.schemas import EpisodeEvent

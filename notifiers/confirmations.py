@@ -21,10 +21,10 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy import insert as plain_insert
 
 from notifiers.contacts import Vault
-from notifiers.database import confirmations, ledger, subscribers
 from notifiers.deliveries import ChannelName
 from notifiers.ledger import Mode
 from notifiers.places import drop_places
+from notifiers.tables import confirmations, ledger, subscribers
 
 REGISTRY = "confirmations"
 KIND = "confirmation"

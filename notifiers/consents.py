@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Label, func, select, update
 
-from notifiers.database import consents, insert, subscribers
+from notifiers.database import insert
+from notifiers.tables import consents, subscribers
 
 SENSITIVE = "sensitive"
 """Consent to keep the flag for sensitive groups; the others are named like the channels they are for."""

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from notifiers.contacts import Vault
-from notifiers.database import facilities
 from notifiers.registries import (
     CHANNELS,
     ImportReport,
@@ -26,6 +25,7 @@ from notifiers.registries import (
     province,
     replace,
 )
+from notifiers.tables import facilities
 from streams.errors import RegistryError
 
 _LONGEST_ADDRESS = 1_000  # characters of a webhook's address

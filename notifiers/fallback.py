@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, literal_column, select, update
 from sqlalchemy.orm import aliased
 
-from notifiers.database import facilities, ledger, subscribers
 from notifiers.deliveries import ChannelName
 from notifiers.failpoints import failpoint
 from notifiers.guard import is_urgent
 from notifiers.ledger import Mode
+from notifiers.tables import facilities, ledger, subscribers
 from rules.notices import delivery_id
 
 REASON = "fallback"

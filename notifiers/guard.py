@@ -14,8 +14,8 @@ from enum import StrEnum
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal, literal_column, select, update
 
-from notifiers.database import guarded, ledger, notices
 from notifiers.ledger import Mode
+from notifiers.tables import guarded, ledger, notices
 from rules.notices import Notice
 from streams.errors import InputError
 

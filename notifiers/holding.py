@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select, true, update
 from sqlalchemy.orm import aliased
 
-from notifiers.database import ledger
 from notifiers.ledger import Mode
+from notifiers.tables import ledger
 from rules.notices import Notice
 
 

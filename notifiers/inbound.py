@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete
 
-from notifiers.database import heard, insert
+from notifiers.database import insert
+from notifiers.tables import heard
 from streams.geography.units import plain_text
 
 _STOP_WORDS = frozenset(

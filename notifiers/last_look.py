@@ -14,10 +14,10 @@ import msgspec
 from sqlalchemy import Connection, select, update
 
 from notifiers import standings
-from notifiers.database import ledger, notices, subscribers
 from notifiers.guard import URGENT
 from notifiers.holding import Held, own_quiet_until_s, quiet_until_s, superseded
 from notifiers.ledger import WARNING_KINDS, Claimed, was_told
+from notifiers.tables import ledger, notices, subscribers
 from rules.notices import Notice
 from streams.clock import utc
 from streams.schemas import EpisodeEvent

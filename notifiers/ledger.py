@@ -23,8 +23,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 from sqlalchemy.orm import aliased
 
 from notifiers import suppressions
-from notifiers.database import attempts, ledger
 from notifiers.deliveries import ChannelName, DeliveryState
+from notifiers.tables import attempts, ledger
 from notifiers.transitions import sources
 from rules.notices import NoticeKind
 

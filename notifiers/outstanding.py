@@ -8,9 +8,9 @@ from enum import StrEnum
 from sqlalchemy import Connection, case, func, literal, select
 
 from notifiers import switch
-from notifiers.database import ledger, notices
 from notifiers.guard import is_waiting
 from notifiers.ledger import UNKNOWABLE
+from notifiers.tables import ledger, notices
 
 
 class Waits(StrEnum):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
 
-from notifiers.database import insert, paces
+from notifiers.database import insert
+from notifiers.tables import paces
 
 _MINUTE_S = 60
 

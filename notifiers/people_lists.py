@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Select, func, select
 
 from notifiers import consents
 from notifiers.contacts import Vault, mask
-from notifiers.database import subscriber_places, subscribers
 from notifiers.places import places_of
+from notifiers.tables import subscriber_places, subscribers
 
 _SHOWN = ("subscriber_id", "state", "province", "language", "level", "channels", "stopped_channels", "sensitive",
           "timing", "quiet_from", "quiet_to", "accented", "created_s")  # fmt: skip

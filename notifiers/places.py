@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, insert, select
 
-from notifiers.database import subscriber_places
+from notifiers.tables import subscriber_places
 from streams.airsheds import Airshed, Province
 from streams.errors import InputError
 from streams.geography.communes import commune_named

@@ -19,11 +19,12 @@ from sqlalchemy.orm import aliased
 from notifiers import audience
 from notifiers.audience import DEFAULT_CAPS, Caps, Circumstances, Slice, Suppressed, mode_of
 from notifiers.database import insert as dialect_insert
-from notifiers.database import ledger, notices, save_progress
+from notifiers.database import save_progress
 from notifiers.deliveries import ChannelName
 from notifiers.delivery_ids import delivery_ids
 from notifiers.failpoints import failpoint
 from notifiers.holding import Held
+from notifiers.tables import ledger, notices
 from notifiers.transitions import sources
 from notifiers.waiting import Wait, wait_in_sql
 from rules.notices import Notice

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete
 
-from notifiers.database import insert, quotas
+from notifiers.database import insert
+from notifiers.tables import quotas
 
 
 @dataclass(frozen=True)

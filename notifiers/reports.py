@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from notifiers.database import attempts, ledger, notices
 from notifiers.deliveries import Delivery
 from notifiers.ledger import UNKNOWABLE, Mode
+from notifiers.tables import attempts, ledger, notices
 
 _COLUMNS = [ledger.c[name] for name in Delivery.__struct_fields__]
 _PAGE = 1_000

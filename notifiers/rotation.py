@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Column, Engine, LargeBinary, Table, select, update
 
 from notifiers.contacts import Vault
-from notifiers.database import confirmations, facilities, reading, subscribers
+from notifiers.database import reading
+from notifiers.tables import confirmations, facilities, subscribers
 from streams.errors import ConfigurationError
 
 _CHUNK = 500

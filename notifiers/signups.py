@@ -18,13 +18,13 @@ from notifiers import confirmations, consents, quotas
 from notifiers.choices import Choices
 from notifiers.confirmations import Asked, Checked
 from notifiers.contacts import Vault
-from notifiers.database import confirmations as confirmations_table
-from notifiers.database import consents as consents_table
-from notifiers.database import subscriber_places, subscribers
 from notifiers.deliveries import ChannelName
 from notifiers.ledger import Mode
 from notifiers.places import Place, drop_places, store_places
 from notifiers.quotas import Quota
+from notifiers.tables import confirmations as confirmations_table
+from notifiers.tables import consents as consents_table
+from notifiers.tables import subscriber_places, subscribers
 from notifiers.withdrawal import erase, people_with, withdraw
 
 _HOUR_S, _DAY_S = 3600, 86_400

@@ -7,7 +7,8 @@ from collections.abc import Collection
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from notifiers.database import episode_standings, insert
+from notifiers.database import insert
+from notifiers.tables import episode_standings
 from rules.notices import Notice, NoticeProvince
 from streams.schemas import EpisodeEvent, EpisodeProvince
 

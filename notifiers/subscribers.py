@@ -18,9 +18,9 @@ from sqlalchemy import Connection, or_, select
 from notifiers import consents
 from notifiers.choices import PERSONAL_CHANNELS, Choices, read_choices
 from notifiers.contacts import Vault
-from notifiers.database import erasures, subscribers
 from notifiers.places import Gazetteer, Place, plain_label, store_places
 from notifiers.registries import ImportReport, ImportRules, Parsed, Row, at, contacts, identifier, import_rows, replace
+from notifiers.tables import erasures, subscribers
 from streams.errors import InputError, RegistryError
 
 _CHOSEN = ("language", "level", "channels", "sensitive", "timing", "quiet_hours", "accented")

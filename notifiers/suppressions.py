@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 
-from notifiers.database import facilities, insert, ledger, subscribers, suppressions
+from notifiers.database import insert
 from notifiers.mail_status import HARD
+from notifiers.tables import facilities, ledger, subscribers, suppressions
 
 REFUSED_FOR_GOOD: Mapping[str, str] = {
     "21211": "invalid-contact",

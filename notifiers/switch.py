@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
-from notifiers.database import switchings
+from notifiers.tables import switchings
 from streams.errors import InputError
 
 _LONGEST = 500  # characters of a name or a reason: a paragraph

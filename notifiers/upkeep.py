@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, or_, update
 
-from notifiers.database import ledger
 from notifiers.holding import expire_held
 from notifiers.ledger import Mode
+from notifiers.tables import ledger
 from notifiers.transitions import sources
 
 

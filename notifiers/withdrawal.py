@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 
 from notifiers import consents
 from notifiers.contacts import Vault
-from notifiers.database import confirmations, erasures, insert, ledger, quotas, subscribers
+from notifiers.database import insert
 from notifiers.deliveries import ChannelName
 from notifiers.places import drop_places
+from notifiers.tables import confirmations, erasures, ledger, quotas, subscribers
 
 OPTED_OUT = "opted-out"
 """Reason of a delivery that was planned when its recipient said no."""

@@ -39,8 +39,9 @@ from airshed.sources import Feeds, memory_of
 from airshed.watching import caps_of, watch
 from console.app import create_app
 from console.cap import cap_routes
-from notifiers.database import notices, reading
+from notifiers.database import reading
 from notifiers.holding import next_end_s
+from notifiers.tables import notices
 from rules.loading import load_pack
 from rules.notices import Notice
 from streams.clock import ManualClock, SystemClock, epoch_s

@@ -18,8 +18,9 @@ from notifiers.cap.documents import CapError, document
 from notifiers.cap.feed import Feed
 from notifiers.cap.model import ActualAlert, Alert, ExerciseAlert
 from notifiers.cap.words import Speaker
-from notifiers.database import notices, reading
+from notifiers.database import reading
 from notifiers.operators import Occasion, OperatorEvent
+from notifiers.tables import notices
 from rules.notices import Notice
 from streams.clock import Clock, utc
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from notifiers.database import metadata
+from notifiers.tables import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=False)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from notifiers.database import acknowledgements, reading
+from notifiers.database import reading
+from notifiers.tables import acknowledgements
 from rules.notices import Notice, delivery_id
 from streams.clock import ManualClock
 from tests.notifiers.samples import LINKS

@@ -17,10 +17,11 @@ from console.people_words import WORDS
 from console.signup_form import FormRules
 from notifiers import confirmations
 from notifiers.confirmations import MOST_TRIES
-from notifiers.database import confirmations as confirmations_table
-from notifiers.database import consents, erasures, ledger, reading, subscriber_places, subscribers
+from notifiers.database import reading
 from notifiers.quotas import Quota
 from notifiers.signups import Desk, Limits
+from notifiers.tables import confirmations as confirmations_table
+from notifiers.tables import consents, erasures, ledger, subscriber_places, subscribers
 from streams.clock import ManualClock
 from tests.notifiers.samples import AIRSHED, LINKS, VAULT
 

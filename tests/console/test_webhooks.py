@@ -12,9 +12,10 @@ from sqlalchemy import Engine, update
 from twilio.request_validator import HMAC_SHA256, RequestValidator
 
 from console.app import ConsoleSettings, create_app
-from notifiers.database import ledger, reading
+from notifiers.database import reading
 from notifiers.inbound import is_stop
 from notifiers.reports import deliveries
+from notifiers.tables import ledger
 from rules.notices import Notice, delivery_id
 from streams import metrics
 from tests.console.conftest import TOKEN

@@ -17,8 +17,9 @@ from airshed.kafka.dispatch import CONSUMER, DeliveryPublisher, NoticePlanner
 from airshed.kafka.export import ContradictionError, export_events
 from airshed.kafka.ingest import run_ingest
 from airshed.kafka.stages import MARK_KEY, NOTHING_YET, encode, mark_in
-from notifiers.database import connect, load_progress, notices, reading, upgrade
+from notifiers.database import connect, load_progress, reading, upgrade
 from notifiers.deliveries import Delivery, DeliveryState
+from notifiers.tables import notices
 from rules.notices import Audience, ExerciseNotice
 from streams.batches import ReadingBatch
 from streams.schemas import Mark, Rejected

@@ -19,10 +19,11 @@ from typing import Any, get_args
 import msgspec
 from sqlalchemy import Engine, select, text
 
-from notifiers.database import connect, ledger, reading
+from notifiers.database import connect, reading
 from notifiers.failpoints import FailpointName
 from notifiers.sandbox import Sandbox
 from notifiers.sandbox.faults import Faults
+from notifiers.tables import ledger
 from rules.notices import Notice
 from tests.notifiers.mortal import DIED, Death, Ended, Order
 from tests.notifiers.samples import notice, number

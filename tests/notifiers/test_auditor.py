@@ -11,10 +11,11 @@ from aiohttp import web
 from sqlalchemy import Engine, insert, update
 
 from notifiers.auditor import Auditor, Finding, Patience, audit
-from notifiers.database import attempts, ledger, notices, reading
+from notifiers.database import reading
 from notifiers.heartbeat import Heartbeat, calling
 from notifiers.operators import Occasion, OperatorEvent
 from notifiers.planner import plan
+from notifiers.tables import attempts, ledger, notices
 from streams import metrics
 from streams.clock import ManualClock
 from tests.notifiers.samples import NOON, fill, notice

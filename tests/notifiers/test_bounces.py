@@ -14,9 +14,10 @@ from sqlalchemy.exc import OperationalError
 from notifiers.bounce_intake import BounceIntake
 from notifiers.bounces import Bounce, Outcome, apply_bounce, read_report
 from notifiers.channels.email import message_id
-from notifiers.database import ledger, reading, suppressions
+from notifiers.database import reading
 from notifiers.ledger import Moved
 from notifiers.return_paths import ReturnPaths
+from notifiers.tables import ledger, suppressions
 from streams.errors import ConfigurationError
 from streams.metrics import value
 from tests.notifiers.samples import fill, notice

@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import Engine, update
 
 from notifiers import guard, operators, switch
-from notifiers.database import ledger, notices, reading
+from notifiers.database import reading
 from notifiers.guard import Guard, Released
 from notifiers.operators import Occasion, OperatorDesk, OperatorEvent
 from notifiers.outstanding import Waits, held
 from notifiers.sandbox import Sandbox
 from notifiers.settings import ChannelPace
+from notifiers.tables import ledger, notices
 from streams.errors import InputError
 from tests.notifiers.samples import NOON, fill, notice
 from tests.notifiers.workplace import QUICK, dispatching, email_channel, found, planned, sms_channel

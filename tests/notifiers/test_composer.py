@@ -7,10 +7,10 @@ from pathlib import Path
 from sqlalchemy import Engine, select, update
 
 from notifiers.composer import Composer
-from notifiers.database import ledger, subscribers
 from notifiers.ledger import claim
 from notifiers.messages import Letter, SmsText
 from notifiers.speech import spoken
+from notifiers.tables import ledger, subscribers
 from tests.notifiers.samples import LINKS, NOON, VAULT, fill, notice
 from tests.notifiers.workplace import planned
 

@@ -6,15 +6,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, select, text
 
-from notifiers.database import (
-    load_progress,
-    metadata,
-    reading,
-    save_progress,
-    subscriber_places,
-    subscribers,
-    upgrade,
-)
+from notifiers.database import load_progress, reading, save_progress, upgrade
+from notifiers.tables import metadata, subscriber_places, subscribers
 
 
 def test_migrations_lead_to_the_schema_in_the_code(engine: Engine) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from notifiers.database import facilities, reading, subscribers
+from notifiers.database import reading
 from notifiers.deliveries import Delivery
 from notifiers.lane import DispatchSettings
 from notifiers.links import Links
 from notifiers.reports import attempts_of, pending, unpublished
 from notifiers.sandbox import Sandbox
+from notifiers.tables import facilities, subscribers
 from streams import metrics
 from tests.notifiers.samples import NOON, fill, notice
 from tests.notifiers.workplace import dispatching, email_channel, found, planned, sms_channel

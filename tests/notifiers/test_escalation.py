@@ -14,7 +14,7 @@ from sqlalchemy import Engine, update
 
 from notifiers.acknowledgements import Answer, find_request, record
 from notifiers.callbacks import acknowledged
-from notifiers.database import ledger, reading
+from notifiers.database import reading
 from notifiers.deliveries import ChannelName
 from notifiers.escalation import OPEN, Answers, EscalationPlan, Standing, State, decide, snapshot
 from notifiers.escalations import Escalation, listed, overdue, tick
@@ -23,6 +23,7 @@ from notifiers.following import FollowUp
 from notifiers.operators import Occasion
 from notifiers.sandbox import Sandbox
 from notifiers.switch import resume, stop
+from notifiers.tables import ledger
 from rules.notices import Notice
 from tests.notifiers.samples import NOON, fill, notice
 from tests.notifiers.test_brakes import Told, told

@@ -11,10 +11,10 @@ from sqlalchemy import Engine, update
 
 from notifiers import lane
 from notifiers.channels.fallback import FallbackChannel
-from notifiers.database import ledger, subscribers
 from notifiers.failpoints import FailpointName, arm
 from notifiers.fallback import divert
 from notifiers.sandbox import Sandbox
+from notifiers.tables import ledger, subscribers
 from tests.notifiers.samples import fill, notice
 from tests.notifiers.workplace import QUICK, dispatching, email_channel, found, planned, sms_channel
 

@@ -10,10 +10,10 @@ from sqlalchemy import Engine, update
 
 from notifiers.channels.fallback import FallbackChannel
 from notifiers.channels.voice import VoiceChannel, VoiceSettings
-from notifiers.database import ledger
 from notifiers.errors import ChannelDownError
 from notifiers.messages import Absent, ExerciseMessage, Found, Spoken
 from notifiers.sandbox import ACCOUNT_SID, AUTH_TOKEN, Sandbox
+from notifiers.tables import ledger
 from streams.clock import ManualClock
 from streams.errors import PermanentDeliveryError, UnknownDeliveryError
 from tests.notifiers.samples import LINKS, fill, notice, number

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Engine, update
 
 from notifiers import standings
-from notifiers.database import reading, subscribers
+from notifiers.database import reading
 from notifiers.sandbox import Sandbox
+from notifiers.tables import subscribers
 from rules.notices import Notice
 from streams.schemas import EpisodeEvent, EpisodeProvince
 from tests.notifiers.samples import NOON, fill, notice

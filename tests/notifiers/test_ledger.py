@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Engine, select
 
 from notifiers.callbacks import Heard, apply_status
-from notifiers.database import ledger as rows
 from notifiers.database import reading
 from notifiers.ledger import (
     Claimed,
@@ -25,6 +24,7 @@ from notifiers.ledger import (
 )
 from notifiers.planner import plan
 from notifiers.reports import attempts_of, mark_published, pending, summary, unpublished
+from notifiers.tables import ledger as rows
 from notifiers.upkeep import expire, recover
 from tests.notifiers.samples import NOON, fill, notice
 

@@ -16,11 +16,11 @@ from sqlalchemy import Engine, update
 
 from notifiers import claims, pacing
 from notifiers.claims import Claimant
-from notifiers.database import ledger
 from notifiers.pace import Backoff, Breaker
 from notifiers.pacing import Limit
 from notifiers.sandbox import Sandbox
 from notifiers.settings import ChannelPace
+from notifiers.tables import ledger
 from tests.notifiers.samples import fill, notice
 from tests.notifiers.workplace import QUICK, dispatching, email_channel, found, planned, sms_channel
 

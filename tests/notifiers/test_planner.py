@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from notifiers.database import ledger, load_progress, reading
+from notifiers.database import load_progress, reading
 from notifiers.deliveries import Delivery
 from notifiers.planner import Progress, load_notice, plan
 from notifiers.reports import deliveries, unpublished
 from notifiers.subscribers import import_subscribers
+from notifiers.tables import ledger
 from rules.notices import Notice, delivery_id
 from tests.notifiers.samples import RULES, VAULT, fill, notice
 

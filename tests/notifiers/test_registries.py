@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import Engine, select
 
 from notifiers.consents import PAGE, give
-from notifiers.database import consents, facilities, reading, subscriber_places, subscribers
+from notifiers.database import reading
 from notifiers.facilities import import_facilities
 from notifiers.registries import ImportReport, count
 from notifiers.spreadsheets import safe_cell
 from notifiers.subscribers import import_subscribers
+from notifiers.tables import consents, facilities, subscriber_places, subscribers
 from notifiers.withdrawal import erase, withdraw
 from streams.errors import RegistryError
 from tests.notifiers.samples import RULES, VAULT, fill

@@ -11,9 +11,10 @@ from sqlalchemy import Engine, insert, select
 
 from notifiers import rotation
 from notifiers.contacts import Vault
-from notifiers.database import confirmations, facilities, reading, subscribers
+from notifiers.database import reading
 from notifiers.rotation import rotate
 from notifiers.sandbox import Sandbox
+from notifiers.tables import confirmations, facilities, subscribers
 from streams.errors import ConfigurationError
 from tests.notifiers.samples import NOON, VAULT, fill, notice, number
 from tests.notifiers.workplace import dispatching, email_channel, planned, sms_channel

@@ -13,21 +13,13 @@ from sqlalchemy import Engine, func, select
 from notifiers import confirmations, consents
 from notifiers.choices import Choices
 from notifiers.confirmations import KEPT_S, MOST_TRIES, VALID_S, Checked
-from notifiers.database import (
-    confirmations as confirmations_table,
-)
-from notifiers.database import (
-    erasures,
-    ledger,
-    quotas,
-    reading,
-    subscriber_places,
-    subscribers,
-)
+from notifiers.database import reading
 from notifiers.places import Gazetteer
 from notifiers.quotas import Quota
 from notifiers.sandbox import Sandbox
 from notifiers.signups import Action, Desk, Limits, Outcome, SignUp
+from notifiers.tables import confirmations as confirmations_table
+from notifiers.tables import erasures, ledger, quotas, subscriber_places, subscribers
 from notifiers.withdrawal import erase, withdraw, withdraw_contact
 from tests.notifiers.samples import AIRSHED, LINKS, NOON, VAULT, fill, notice
 from tests.notifiers.workplace import dispatching, email_channel, planned, sms_channel

@@ -12,10 +12,11 @@ from sqlalchemy import delete, insert, select
 
 from notifiers import ledger as machine
 from notifiers.callbacks import STATE_OF_STATUS, apply_status
-from notifiers.database import attempts, connect, ledger, notices, upgrade
+from notifiers.database import connect, upgrade
 from notifiers.deliveries import DeliveryState
 from notifiers.holding import Held, release
 from notifiers.ledger import Claimed, Moved
+from notifiers.tables import attempts, ledger, notices
 from notifiers.transitions import FINAL, MEANINGS, STEPS, allowed, documentation, sources
 from notifiers.upkeep import expire, recover
 

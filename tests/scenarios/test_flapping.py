@@ -18,11 +18,12 @@ from sqlalchemy import Engine, update
 
 from notifiers import standings
 from notifiers.composer import Composer
-from notifiers.database import connect, subscribers, upgrade
+from notifiers.database import connect, upgrade
 from notifiers.dispatcher import Dispatcher
 from notifiers.messages import ExerciseMessage
 from notifiers.planner import plan
 from notifiers.sandbox import Sandbox
+from notifiers.tables import subscribers
 from rules.engine import RuleEngine
 from rules.loading import load_pack
 from rules.model import Pack

@@ -15,10 +15,11 @@ from airshed.backtesting.lives import Lives
 from airshed.backtesting.people import People, people_of
 from airshed.backtesting.tallies import Tally, Told
 from airshed.pipeline import Outcome
-from notifiers.database import connect, ledger, upgrade
+from notifiers.database import connect, upgrade
 from notifiers.planner import plan
 from notifiers.registries import ImportRules
 from notifiers.subscribers import import_subscribers
+from notifiers.tables import ledger
 from rules.loading import load_pack
 from rules.notices import Notice
 from streams.errors import InputError, RegistryError
