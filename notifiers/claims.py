@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from sqlalchemy import ColumnElement, Connection, and_, literal_column, select
 
@@ -13,6 +14,13 @@ from notifiers.deliveries import ChannelName
 from notifiers.guard import Guard, Storm
 from notifiers.ledger import Claimed, Mode
 from notifiers.tables import ledger as ledger_rows
+
+
+class _Terms(TypedDict):
+    mode: Mode
+    channel: ChannelName
+    worker: str
+    lease_s: float
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,10 @@ class Claimant:
     worker: str
     lease_s: float
     guard: Guard | None = None
+
+    def terms(self) -> _Terms:
+        """What every claim of it says to the ledger."""
+        return _Terms(mode=self.mode, channel=self.channel, worker=self.worker, lease_s=self.lease_s)
 
 
 @dataclass(frozen=True)
@@ -129,26 +141,10 @@ def _claim(
 ) -> list[Claimed]:
     if limit <= 0:
         return []
-    return ledger.claim(
-        connection,
-        mode=who.mode,
-        channel=who.channel,
-        limit=limit,
-        worker=who.worker,
-        lease_s=who.lease_s,
-        machine_s=machine_s,
-        also=and_(*conditions) if conditions else None,
-    )
+    also = and_(*conditions) if conditions else None
+    return ledger.claim(connection, limit=limit, machine_s=machine_s, also=also, **who.terms())
 
 
 def take_unknown(connection: Connection, who: Claimant, limit: int, machine_s: float) -> list[Claimed]:
     """Claim rows whose lost answer can be asked for now. Asking sends nothing: it goes on while sending is stopped."""
-    return ledger.claim_unknown(
-        connection,
-        mode=who.mode,
-        channel=who.channel,
-        limit=limit,
-        worker=who.worker,
-        lease_s=who.lease_s,
-        machine_s=machine_s,
-    )
+    return ledger.claim_unknown(connection, limit=limit, machine_s=machine_s, **who.terms())

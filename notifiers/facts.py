@@ -63,23 +63,8 @@ def facts(notice: Notice, language: str, addressee: Addressee, link: str) -> dic
     words = wording(language)
     inside = [province for province in notice.provinces if province.level > 0]
     return {
+        **_notice(notice, language),
         "language": language,
-        "audience": notice.audience.recipients,
-        "you": words.you[notice.audience.recipients],
-        "exercise": isinstance(notice, ExerciseNotice),
-        "exercise_word": words.exercise["word"],
-        "exercise_sentence": words.exercise["sentence"],
-        "sender": _in(notice.sender, language),
-        "airshed": _in(notice.airshed_names, language),
-        "level": _in(notice.level_names, language),
-        "ended": notice.level == 0,
-        "standard": STANDARDS.get(standard, standard),
-        "time_short": _when(notice.time, notice.zone, language, "short"),
-        "time_long": _when(notice.time, notice.zone, language, "long"),
-        "onset_short": _when(notice.onset, notice.zone, language, "short"),
-        "onset_long": _when(notice.onset, notice.zone, language, "long"),
-        "until_short": _when(notice.valid_until, notice.zone, language, "short"),
-        "until_long": _when(notice.valid_until, notice.zone, language, "long"),
         "here": _province(mine[0], standard, language) if mine else None,
         "mine": [_province(p, standard, language) for p in mine],
         "mine_names": _names(mine, language),
@@ -97,12 +82,34 @@ def facts(notice: Notice, language: str, addressee: Addressee, link: str) -> dic
         ],
         "short_advice": said.sms_sensitive if addressee.sensitive else said.sms,
         "category": category(standard, shown, language).name,
-        "actions": list(notice.actions.get(language) or next(iter(notice.actions.values()), [])),
         "facility": addressee.facility,
         "facility_short": addressee.facility[:_FACILITY_IN_SMS].rstrip(),
         "link": link,
         "stop_link": addressee.stop_link,
+    }
+
+
+def _notice(notice: Notice, language: str) -> dict[str, Any]:
+    """What is the same for every addressee of a language."""
+    words = wording(language)
+    times = {"time": notice.time, "onset": notice.onset, "until": notice.valid_until}
+    return {
+        "audience": notice.audience.recipients,
+        "you": words.you[notice.audience.recipients],
+        "exercise": isinstance(notice, ExerciseNotice),
+        "exercise_word": words.exercise["word"],
+        "exercise_sentence": words.exercise["sentence"],
+        "sender": _in(notice.sender, language),
+        "airshed": _in(notice.airshed_names, language),
+        "level": _in(notice.level_names, language),
+        "ended": notice.level == 0,
+        "standard": STANDARDS.get(notice.data_standard, notice.data_standard),
+        "actions": list(notice.actions.get(language) or next(iter(notice.actions.values()), [])),
         "reference": f"{notice.episode}/{notice.transition}",
+    } | {
+        f"{name}_{length}": _when(moment, notice.zone, language, length)
+        for name, moment in times.items()
+        for length in ("short", "long")
     }
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic
 
 from notifiers.channels.limits import LIMITS
-from notifiers.channels.twilio_account import CLOCKS_APART, LOOKED_THROUGH, TwilioAccount, TwilioConnection
+from notifiers.channels.twilio_account import CLOCKS_APART, LOOKED_THROUGH, TwilioAccount, TwilioChannel
 from notifiers.deliveries import ChannelName
 from notifiers.links import Links
 from notifiers.messages import Absent, Found, IsTaken, M, ModeGuard, OnData, Receipt, SmsText, Unknowable, digest
@@ -15,57 +15,28 @@ from streams.errors import PermanentDeliveryError, UnknownDeliveryError
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmsSettings:
+class SmsSettings(TwilioAccount):
     """Where and how SMS go out.
 
     Attributes:
-        base_url: ``https://api.twilio.com`` for real sending; by default the sandbox's address is put here.
         sender: number or registered sender id; not needed with ``messaging_service_sid``.
         status_callbacks: ask the provider to report to our webhook (it must be reachable from there).
-        timeout_s: for one request; afterwards its outcome is unknown.
-        lookup_after_s: after an unknown outcome, how long to wait before the provider's list is believed.
-            Must exceed the longest time a request can still lie in the provider's door.
-        concurrency: requests under way at the same time.
-        per_second: most messages begun per second, 0 for no limit.
     """
 
-    base_url: str
-    account_sid: str
-    auth_token: str = field(repr=False)
     sender: str = ""
     messaging_service_sid: str = ""
     status_callbacks: bool = True
-    timeout_s: float = 10.0
-    lookup_after_s: float = 60.0
-    concurrency: int = 8
-    per_second: float = 0.0
-
-    def __repr__(self) -> str:
-        return f"SmsSettings(base_url={self.base_url!r}, account_sid={self.account_sid!r})"
 
 
-class SmsChannel(Generic[M]):
+class SmsChannel(TwilioChannel, Generic[M]):
     """Sends SMS of one mode. Build it inside the event loop that will use it."""
 
     name: ChannelName = "sms"
-    phase = "request"
 
     def __init__(self, accepts: type[M], settings: SmsSettings, links: Links) -> None:
+        super().__init__(settings, links)
         self._guard: ModeGuard[M] = ModeGuard(accepts)
         self._settings = settings
-        self._links = links
-        self._provider = TwilioConnection(
-            TwilioAccount(
-                base_url=settings.base_url,
-                account_sid=settings.account_sid,
-                auth_token=settings.auth_token,
-                timeout_s=settings.timeout_s,
-                connections=settings.concurrency,
-            )
-        )
-        self.lookup_after_s = settings.lookup_after_s
-        self.concurrency = settings.concurrency
-        self.per_second = settings.per_second
         self.sender = settings.messaging_service_sid or settings.sender
 
     async def send(self, message: M, on_data: OnData) -> Receipt:
@@ -103,9 +74,6 @@ class SmsChannel(Generic[M]):
                 return Found(sid, "sent")
             return Found(sid, str(same[sid].status), str(same[sid].error_code or ""))
         return Absent()
-
-    async def close(self) -> None:
-        await self._provider.close()
 
     def _request(self, message: M) -> dict[str, Any]:
         if not isinstance(message.content, SmsText):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic
 
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from notifiers.channels.limits import LIMITS
-from notifiers.channels.twilio_account import CLOCKS_APART, LOOKED_THROUGH, TwilioAccount, TwilioConnection
+from notifiers.channels.twilio_account import CLOCKS_APART, LOOKED_THROUGH, TwilioAccount, TwilioChannel
 from notifiers.deliveries import ChannelName
 from notifiers.links import Links
 from notifiers.messages import Absent, Found, IsTaken, M, ModeGuard, OnData, Receipt, Spoken, Unknowable
@@ -28,47 +28,27 @@ _EVENTS = ["initiated", "answered", "completed"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class VoiceSettings:
+class VoiceSettings(TwilioAccount):
     """Where and how calls are made.
 
     Attributes:
         caller: number in E.164 form that the account may call from; a name cannot call.
-        lookup_after_s, concurrency, per_second, timeout_s: as for SMS.
     """
 
-    base_url: str
-    account_sid: str
-    auth_token: str = field(repr=False)
     caller: str
-    timeout_s: float = 10.0
-    lookup_after_s: float = 60.0
     concurrency: int = 2
     per_second: float = 1.0
 
 
-class VoiceChannel(Generic[M]):
+class VoiceChannel(TwilioChannel, Generic[M]):
     """Calls people of one mode. Build it inside the event loop that will use it."""
 
     name: ChannelName = "voice"
-    phase = "request"
 
     def __init__(self, accepts: type[M], settings: VoiceSettings, links: Links) -> None:
+        super().__init__(settings, links)
         self._guard: ModeGuard[M] = ModeGuard(accepts)
-        self._settings = settings
-        self._links = links
-        self._provider = TwilioConnection(
-            TwilioAccount(
-                base_url=settings.base_url,
-                account_sid=settings.account_sid,
-                auth_token=settings.auth_token,
-                timeout_s=settings.timeout_s,
-                connections=settings.concurrency,
-            )
-        )
         self.sender = settings.caller
-        self.lookup_after_s = settings.lookup_after_s
-        self.concurrency = settings.concurrency
-        self.per_second = settings.per_second
 
     async def send(self, message: M, on_data: OnData) -> Receipt:
         """Have the provider call. What becomes of the call comes by its status callbacks."""
@@ -90,18 +70,13 @@ class VoiceChannel(Generic[M]):
         calls = {
             str(found.sid): found
             for found in listed
-            if found.to == message.contact
-            and found._from == self._settings.caller
-            and (found.date_created or since) >= since
+            if found.to == message.contact and found._from == self.sender and (found.date_created or since) >= since
         }
         taken = await is_taken(list(calls)) if calls else set()
         left = sorted(set(calls) - taken)
         if not left:
             return Absent()
         return Found(left[0], str(calls[left[0]].status)) if len(left) == 1 else Unknowable()
-
-    async def close(self) -> None:
-        await self._provider.close()
 
     def _request(self, message: M) -> dict[str, Any]:
         if not isinstance(message.content, Spoken):
@@ -111,7 +86,7 @@ class VoiceChannel(Generic[M]):
             raise PermanentDeliveryError("longer than the provider takes", code="too-long")
         return {
             "to": message.contact,
-            "from_": self._settings.caller,
+            "from_": self.sender,
             "twiml": twiml,
             "timeout": _RING_S,
             "time_limit": _LONGEST_CALL_S,

@@ -15,6 +15,7 @@ import msgspec
 from lxml import etree
 
 from notifiers.sandbox.signed_posts import SignedPosts
+from notifiers.sandbox.tasks import Tasks
 
 _UNANSWERED = ("busy", "no-answer", "failed", "canceled")
 
@@ -76,7 +77,7 @@ class Switchboard:
         self.calls: dict[str, Call] = {call.sid: call for call in self._recorded()}
         self._numbers = itertools.count(len(self.calls) + 1)
         self._posts = SignedPosts(self.auth_token)
-        self._running: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def dial(self, to: str, caller: str, twiml: str, callback: str, events: list[str]) -> Call:
         """Take a call. Raises ``ValueError`` when the TwiML is none."""
@@ -87,21 +88,16 @@ class Switchboard:
         )
         self.calls[sid] = call
         self._write(call)
-        task = asyncio.get_running_loop().create_task(self._ring(call))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._tasks.start(self._ring(call))
         return call
 
     async def settled(self) -> None:
         """Wait until every call has ended and its callbacks have been made."""
-        while self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+        await self._tasks.settled()
 
     async def stop(self) -> None:
         """Cut every call."""
-        for task in list(self._running):
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._tasks.cut()
         await self._posts.close()
 
     async def _ring(self, call: Call) -> None:

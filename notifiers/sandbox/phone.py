@@ -16,6 +16,7 @@ import msgspec
 from notifiers.gsm7 import parts, unaccent
 from notifiers.sandbox.faults import Faults
 from notifiers.sandbox.signed_posts import SignedPosts
+from notifiers.sandbox.tasks import Tasks
 
 _STEPS = ("sent", "delivered")
 
@@ -92,7 +93,7 @@ class Phone:
                 held = self.messages[record.sid]
                 held.status, held.error_code = record.status, record.error_code
         self._numbers = itertools.count(len(self.messages) + 1)
-        self._telling: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._posts = SignedPosts(self.auth_token)
 
     def accept(
@@ -112,21 +113,16 @@ class Phone:
         )
         self.messages[sid] = sms
         self._append(sms)
-        task = asyncio.get_running_loop().create_task(self._tell(sms))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        self._tasks.start(self._tell(sms))
         return sms
 
     async def settled(self) -> None:
         """Wait until every callback that is under way has been made."""
-        while self._telling:
-            await asyncio.gather(*self._telling, return_exceptions=True)
+        await self._tasks.settled()
 
     async def stop(self) -> None:
         """Stop telling; statuses not yet told are not told later."""
-        for task in list(self._telling):
-            task.cancel()
-        await asyncio.gather(*self._telling, return_exceptions=True)
+        await self._tasks.cut()
         await self._posts.close()
 
     async def _tell(self, sms: Sms) -> None:

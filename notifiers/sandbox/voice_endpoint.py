@@ -36,7 +36,10 @@ _PAGE = Environment(autoescape=True).from_string(
 
 def voice_routes(phone: Phone, switchboard: Switchboard, partner: Partner) -> list[HTTPRouteHandler]:
     """Routes to be served beside the Messages API; ``phone`` knows the account."""
+    return [*_calls_api(phone, switchboard), *_pages(switchboard, partner)]
 
+
+def _calls_api(phone: Phone, switchboard: Switchboard) -> list[HTTPRouteHandler]:
     @post("/2010-04-01/Accounts/{account:str}/Calls.json", status_code=HTTP_201_CREATED)
     async def dial(request: Request[Any, Any, Any], account: FromPath[str]) -> Response[Any]:
         """Make a call, or refuse it as the provider would."""
@@ -73,6 +76,10 @@ def voice_routes(phone: Phone, switchboard: Switchboard, partner: Partner) -> li
         }
         return Response(content, status_code=HTTP_200_OK)
 
+    return [dial, listed]
+
+
+def _pages(switchboard: Switchboard, partner: Partner) -> list[HTTPRouteHandler]:
     @get("/calls")
     async def page() -> Response[str]:
         """What every call said, and every webhook, the newest first."""
@@ -85,4 +92,4 @@ def voice_routes(phone: Phone, switchboard: Switchboard, partner: Partner) -> li
         good = partner.take(dict(request.headers), await request.body())
         return Response(None, status_code=HTTP_200_OK if good else 401)
 
-    return [dial, listed, page, webhook]
+    return [page, webhook]

@@ -15,6 +15,7 @@ def upgrade() -> None:
     _attempts()
     _facilities()
     _ledger()
+    _ledger_indexes()
     _notices()
     _progress()
     _subscribers()
@@ -98,6 +99,9 @@ def _ledger() -> None:
         sa.Column("published", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _ledger_indexes() -> None:
     op.create_index(
         "ledger_due",
         "ledger",
