@@ -23,26 +23,13 @@ from notifiers.tables import notices
 from rules.notices import Audience, ExerciseNotice
 from streams.batches import ReadingBatch
 from streams.schemas import Mark, Rejected
-from streams.stations import Station, StationRegistry
+from streams.stations import StationRegistry
 from streams.topics import DELIVERIES, NOTICES, READINGS, REJECTED
 from streams.wire import decode_messages
 from tests.kafka.cluster import Installation, decoded
+from tests.streams.samples import station
 
 NOON = datetime(2026, 1, 12, 5, tzinfo=UTC)
-
-
-def station(code: str) -> Station:
-    return Station(
-        code=code,
-        name=code,
-        lat=21.0,
-        lon=105.8,
-        airshed="red-river-delta",
-        province="01",
-        agency="",
-        zone="Asia/Ho_Chi_Minh",
-        station_class="reference",
-    )
 
 
 def notice(number: int) -> ExerciseNotice:

@@ -26,7 +26,8 @@ from streams.schemas import POLLUTANTS, EpisodeEvent, Mark
 from streams.screening import screen
 from streams.sources.tidy import read_tidy
 from streams.stage import slices
-from streams.stations import Station, StationRegistry, read_stations
+from streams.stations import StationRegistry, read_stations
+from tests.streams.samples import station
 
 FIRST_S = 1_768_150_800  # 2026-01-12 00:00 in Hà Nội
 STATIONS_EACH = 3
@@ -34,17 +35,7 @@ STATIONS_EACH = 3
 
 def stations(pack: Pack) -> StationRegistry:
     return StationRegistry(
-        Station(
-            code=f"{province.code}-{number}",
-            name="",
-            lat=21.0,
-            lon=105.0,
-            airshed=pack.airshed.code,
-            province=province.code,
-            agency="",
-            zone=pack.airshed.zone,
-            station_class="reference",
-        )
+        station(f"{province.code}-{number}", province.code, airshed=pack.airshed.code, zone=pack.airshed.zone)
         for province in pack.airshed.provinces
         for number in range(STATIONS_EACH)
     )

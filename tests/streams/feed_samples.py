@@ -14,31 +14,18 @@ from streams.sources import airnow, cnemc, openaq, readings_json, sensor_communi
 from streams.sources.arrivals import Loaded
 from streams.sources.files import FileReader
 from streams.sources.rows import Feed
-from streams.stations import Station, StationRegistry
+from streams.stations import StationRegistry
+from tests.streams.samples import station
 
 FEEDS = Path(__file__).parent / "feeds"
-
-
-def station(code: str, station_class: str = "reference", agency: str = "") -> Station:
-    return Station(
-        code=code,
-        name=code,
-        lat=21.0,
-        lon=105.8,
-        airshed="red-river-delta",
-        province="01",
-        agency=agency,
-        zone="Asia/Ho_Chi_Minh",
-        station_class="low-cost" if station_class == "low-cost" else "reference",
-    )
 
 
 REGISTRY = StationRegistry(
     [
         *(station(code) for code in ("airnow-000051301", "airnow-000051302", "cnemc-1001A", "cnemc-1003A")),
         *(station(code) for code in ("openaq-7001", "openaq-7002", "VN-A", "VN-B")),
-        station("sc-90001", "low-cost"),
-        station("sc-90002", "low-cost"),
+        station("sc-90001", station_class="low-cost"),
+        station("sc-90002", station_class="low-cost"),
     ]
 )
 READER = FileReader(registry=REGISTRY, source="feed")

@@ -14,7 +14,8 @@ from streams.batches import ReadingBatch
 from streams.clock import epoch_s, utc
 from streams.rolling import IndexStage
 from streams.schemas import POLLUTANTS, STATUSES, Mark, StationIndex
-from streams.stations import Station, StationRegistry
+from streams.stations import StationRegistry
+from tests.streams.samples import station
 
 HOUR = 3600
 LATENESS = 600
@@ -28,20 +29,7 @@ def airshed(standard: str = "vn_aqi", zone: str = "Asia/Ho_Chi_Minh") -> Airshed
 
 
 def registry(codes: Iterable[str] = CODES, zone: str = "Asia/Ho_Chi_Minh", airshed: str = "delta") -> StationRegistry:
-    return StationRegistry(
-        Station(
-            code=code,
-            name=code,
-            lat=21.0,
-            lon=105.8,
-            airshed=airshed,
-            province="01",
-            agency="",
-            zone=zone,
-            station_class="reference",
-        )
-        for code in codes
-    )
+    return StationRegistry(station(code, zone=zone, airshed=airshed) for code in codes)
 
 
 Row = tuple[str, str, int, int, float]  # station, pollutant, END of the period, period, value

@@ -15,9 +15,10 @@ from streams.clock import HOUR_S
 from streams.episodes import EpisodeTracker
 from streams.provinces import ProvinceWatch
 from streams.schemas import EpisodeEvent, Mark, ProvinceDay, ProvinceState, StationIndex
-from streams.stations import Station, StationRegistry
+from streams.stations import StationRegistry
 from tests.streams.crashes import crashing, once, undisturbed
 from tests.streams.province_hours import FIRST_S, airshed, hour_s, mark, state, tracker
+from tests.streams.samples import station
 from tests.streams.test_provinces import record
 
 NAMES = {"en": "serious"}
@@ -211,12 +212,8 @@ def test_it_opens_exactly_when_the_definition_holds(table: dict[str, list[int | 
 def watch(definition: LegalDefinition, classes: Mapping[str, str], memory: Any = None) -> ProvinceWatch:
     place = msgspec.structs.replace(airshed("AB"), legal_track=definition)
     stations = [
-        Station(
-            code=code, name="", lat=21.0, lon=105.0, airshed="test", province=code[0], agency="", zone=place.zone,
-            station_class=kind,  # type: ignore[arg-type]
-        )
-        for code, kind in classes.items()
-    ]  # fmt: skip
+        station(code, code[0], airshed="test", zone=place.zone, station_class=kind) for code, kind in classes.items()
+    ]
     return ProvinceWatch([place], StationRegistry(stations), {} if memory is None else memory)
 
 

@@ -16,9 +16,10 @@ from streams.clock import utc
 from streams.provinces import RETENTION_S, ProvinceWatch
 from streams.quorum import median, province_state
 from streams.schemas import Mark, ProvinceState, StationIndex, WithoutOne
-from streams.stations import Station, StationRegistry
+from streams.stations import StationRegistry
 from tests.streams.crashes import crashing, once, undisturbed
 from tests.streams.province_hours import airshed, hour_s, mark
+from tests.streams.samples import station
 
 REGION = airshed("AB")
 STATIONS = {"A": 5, "B": 1}
@@ -26,17 +27,7 @@ STATIONS = {"A": 5, "B": 1}
 
 def registry(region: Airshed = REGION) -> StationRegistry:
     return StationRegistry(
-        Station(
-            code=f"{province}{number}",
-            name="",
-            lat=21.0,
-            lon=105.0,
-            airshed=region.code,
-            province=province,
-            agency="",
-            zone=region.zone,
-            station_class="reference",
-        )
+        station(f"{province}{number}", province, airshed=region.code, zone=region.zone)
         for province, count in STATIONS.items()
         for number in range(count)
     )

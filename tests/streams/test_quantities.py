@@ -15,6 +15,7 @@ from streams.quorum import province_state
 from streams.schemas import Mark, ProvinceState, StationIndex
 from streams.stations import Station, StationRegistry
 from tests.streams.province_hours import airshed, hour_s, run, series, state, states, story, told, tracker
+from tests.streams.samples import station
 
 
 def region(*levels: Level, silent: str = "") -> Airshed:
@@ -148,21 +149,7 @@ def test_every_hour_of_an_open_episode_is_told_where_rules_wait_for_time() -> No
 
 
 def test_the_watch_takes_concentrations_from_the_records() -> None:
-    stations = [
-        Station(
-            code=f"{code}{n}",
-            name="",
-            lat=0.0,
-            lon=0.0,
-            airshed="test",
-            province=code,
-            agency="",
-            zone="Asia/Seoul",
-            station_class="reference",
-        )
-        for code in "AB"
-        for n in range(3)
-    ]
+    stations = [station(f"{code}{n}", code, airshed="test", zone="Asia/Seoul") for code in "AB" for n in range(3)]
     watch = ProvinceWatch([KOREA], StationRegistry(stations), {})
     watch.accept([record(station, 70.0 + 5 * number) for number, station in enumerate(stations[:3])])
     said = [item for item in watch.advance(Mark(utc(hour_s(1) + 600))) if isinstance(item, ProvinceState)]

@@ -20,22 +20,12 @@ from streams.sources.names import OneStation
 from streams.sources.remote import InterruptedReadError, RemoteFolder, Server
 from streams.sources.seen import SeenFiles
 from streams.sources.sftp import SftpAccount
+from tests.streams.drops import drop, line
 from tests.streams.file_servers import PASSWORD, USERNAME, Served, ftp_server, sftp_server
 from tests.streams.samples import registry
 
 REGISTRY = registry("VN-A", "VN-B")
 READER = FileReader(registry=REGISTRY, source="pull")
-
-
-def line(minute: int, value: float = 55.7) -> str:
-    return f"PM2,5\t{value}\tµg/Nm3\t2026011212{minute:02d}00\t00\r\n"
-
-
-def drop(folder: Path, minute: int, station: str = "VN-A", value: float = 55.7) -> Path:
-    path = folder / f"{station}_2026011212{minute:02d}00.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(line(minute, value), encoding="utf-8")
-    return path
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,7 @@ from streams.screening import NeighbourLimits, neighbours
 from streams.screening.neighbours import Neighbours
 from streams.stations import Station, StationRegistry
 from tests.streams.crashes import crashing, once, undisturbed
+from tests.streams.samples import station
 
 HOUR = 3600
 START_S = 490_000 * HOUR
@@ -25,17 +26,7 @@ PROVINCES = {code: "01" if number < 5 else "02" for number, code in enumerate(CO
 
 
 def at(code: str, lat: float, lon: float) -> Station:
-    return Station(
-        code=code,
-        name=code,
-        lat=lat,
-        lon=lon,
-        airshed="delta",
-        province=PROVINCES.get(code, "01"),
-        agency="",
-        zone="Asia/Ho_Chi_Minh",
-        station_class="reference",
-    )
+    return station(code, PROVINCES.get(code, "01"), lat=lat, lon=lon, airshed="delta")
 
 
 STATIONS = StationRegistry(

@@ -21,6 +21,7 @@ from streams.quorum import asked_of, province_state
 from streams.schemas import EpisodeEvent, ProvinceState, WithoutOne
 from streams.stations import Station, StationClass, StationRegistry
 from tests.streams.province_hours import airshed, hour_s, mark, story_of, tracker
+from tests.streams.samples import station
 from tests.streams.test_provinces import record
 
 REGION = airshed("AB BC CD BD", enter_24h=150)
@@ -65,11 +66,7 @@ def _day(course: Course, number: int) -> int | None:
 
 def _station(code: str) -> Station:
     kind: StationClass = "low-cost" if "x" in code else "reference"
-    zone = REGION.zone
-    return Station(
-        code=code, name="", lat=21.0, lon=105.0, airshed="test", province=code[0], agency="", zone=zone,
-        station_class=kind,
-    )  # fmt: skip
+    return station(code, code[0], airshed="test", zone=REGION.zone, station_class=kind)
 
 
 def courses(*, silent: bool = True) -> st.SearchStrategy[Course]:

@@ -21,12 +21,13 @@ from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
 from streams.schemas import MEASURED, EpisodeEvent, Mark, ProvinceWind, StationWind
-from streams.stations import Station, StationRegistry
+from streams.stations import StationRegistry
 from streams.units import to_base
 from streams.wind import wind_of
 from streams.wire import decode_messages
 from tests.streams.crashes import crashing, once, undisturbed
 from tests.streams.province_hours import airshed, hour_s, mark, states, tracker
+from tests.streams.samples import station
 from tests.streams.test_episode_properties import REGION, Story, make, stories
 
 SPEED, WAY = MEASURED.index("wind_speed"), MEASURED.index("wind_from_deg")
@@ -35,12 +36,8 @@ CODES = ("A0", "A1", "B0")
 
 def registry() -> StationRegistry:
     return StationRegistry(
-        Station(
-            code=code, name="", lat=21.0, lon=105.0 + ord(code[0]) - ord("A"), airshed="test", province=code[0],
-            agency="", zone="Asia/Ho_Chi_Minh", station_class="reference",
-        )
-        for code in CODES
-    )  # fmt: skip
+        station(code, code[0], lon=105.0 + ord(code[0]) - ord("A"), airshed="test") for code in CODES
+    )
 
 
 def readings(*rows: tuple[str, int, float, float], minutes: int = 0) -> ReadingBatch:
