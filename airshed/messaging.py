@@ -39,6 +39,7 @@ from notifiers.renderer import Renderer
 from notifiers.sandbox.server import Addresses, Sandbox
 from notifiers.signups import Desk
 from notifiers.subscribers import import_subscribers
+from notifiers.undelivered import SecondTries
 from notifiers.withdrawal import withdraw_contact
 from rules.model import Pack
 from streams.clock import Clock, SystemClock
@@ -137,7 +138,8 @@ def console_settings(engine: sa.Engine, settings: Configuration, keys: Keys, clo
         return withdraw_contact(connection, keys.vault, number, "sms", by=channel, now_s=now_s)
 
     secrets_ = callback_secrets(settings, sandbox=settings.mode == "exercise")
-    return ConsoleSettings(engine=engine, links=keys.links, withdraw=stop, clock=clock, **secrets_)
+    tries = SecondTries(fallbacks=settings.dispatch.fallbacks)
+    return ConsoleSettings(engine=engine, links=keys.links, withdraw=stop, clock=clock, second_tries=tries, **secrets_)
 
 
 def sign_up_routes(settings: Configuration, engine: sa.Engine, keys: Keys, clock: Clock) -> list[Any]:

@@ -16,6 +16,7 @@ from console.push import Limits
 from console.signatures import Signatures
 from console.webhooks import call_digit, call_status, sms_inbound, sms_status
 from notifiers.links import Links
+from notifiers.undelivered import SecondTries
 from streams.clock import Clock, SystemClock
 
 _LARGEST_BODY = 64 * 1024  # forms of a few fields; anything larger is not one of ours
@@ -39,6 +40,7 @@ class ConsoleSettings:
         second_auth_token: of the second SMS provider.
         withdraw: what an SMS with a stop word does: (connection, number, channel, time).
         clock: for how long a request may be answered.
+        second_tries: what follows when the provider could not deliver a message.
     """
 
     engine: Engine
@@ -48,6 +50,7 @@ class ConsoleSettings:
     second_auth_token: str = field(default="", repr=False)
     withdraw: Withdraw = field(default=_nobody_withdraws)
     clock: Clock = field(default_factory=SystemClock)
+    second_tries: SecondTries = field(default_factory=SecondTries)
 
     @cached_property
     def signatures(self) -> Signatures:

@@ -40,7 +40,7 @@ async def sms_status(request: Request[Any, Any, Any]) -> Response[None]:
     if isinstance(called, Response):
         return called
     delivery, form = called
-    outcome = await _transaction(request, lambda db: _sms(db, delivery, form))
+    outcome = await _transaction(request, lambda db: _sms(db, request.app.state.settings, delivery, form))
     _count(outcome, delivery, form.get("MessageSid", ""))
     return Response(None, status_code=HTTP_204_NO_CONTENT)
 
@@ -98,9 +98,9 @@ def _inbound(connection: Connection, settings: Any, form: Form) -> str:
     return "inbound-stop"
 
 
-def _sms(connection: Connection, delivery: str, form: Form) -> Moved | Heard:
-    status = form.get("MessageStatus", "")
-    outcome = apply_status(connection, delivery, form.get("MessageSid", ""), status, form.get("ErrorCode", ""))
+def _sms(connection: Connection, settings: Any, delivery: str, form: Form) -> Moved | Heard:
+    status, code = form.get("MessageStatus", ""), form.get("ErrorCode", "")
+    outcome = apply_status(connection, delivery, form.get("MessageSid", ""), status, code, tries=settings.second_tries)
     if outcome is Moved.APPLIED and status in _ENDED:
         DELIVERIES.labels("sms", "delivered" if status in ("delivered", "read") else "failed").inc()
     return outcome

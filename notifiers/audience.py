@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from notifiers.deliveries import ChannelName
-from notifiers.ledger import WARNING_KINDS, Mode
+from notifiers.ledger import MAY_HAVE_ARRIVED_CODE, WARNING_KINDS, Mode
 from notifiers.tables import facilities, ledger, notices, subscriber_places, subscribers, suppressions
 from notifiers.waiting import own_wait_in_sql
 from rules.notices import ActualNotice, Notice
@@ -183,7 +183,7 @@ def _covered(notice: Notice, channel: ChannelName, part: Slice | None) -> FromCl
         wrong = wrong.where(ledger.c.notice == notice.audience.corrects, ledger.c.channel == channel)
         if part is not None:
             wrong = wrong.where(part.of(ledger.c.recipient))
-        return wrong.where(ledger.c.state.not_in(NOT_GOT)).subquery("covered")
+        return wrong.where(_may_have_got(ledger)).subquery("covered")
     if notice.audience.recipients == "facilities":
         plants = select(facilities.c.facility_id.label("recipient"), facilities.c.province.label("places"))
         return plants.where(facilities.c.province.in_(notice.audience.provinces)).subquery("covered")
@@ -312,6 +312,11 @@ def _told_to_another(
     )
 
 
+def _may_have_got(row: Any) -> ColumnElement[bool]:
+    """Whether the message of a row may have reached its recipient, as far as the provider can tell."""
+    return or_(row.c.state.not_in(NOT_GOT), row.c.reason == MAY_HAVE_ARRIVED_CODE)
+
+
 def _is_covered(notice: Notice, channel: ChannelName, other: Any, key: ColumnElement[str]) -> ColumnElement[bool]:
     if notice.audience.corrects is not None:
         wrong = aliased(ledger, name="wrong")
@@ -319,7 +324,7 @@ def _is_covered(notice: Notice, channel: ChannelName, other: Any, key: ColumnEle
             wrong.c.notice == notice.audience.corrects,
             wrong.c.channel == channel,
             wrong.c.recipient == key,
-            wrong.c.state.not_in(NOT_GOT),
+            _may_have_got(wrong),
         )
     if notice.audience.recipients == "facilities":
         return other.c.province.in_(notice.audience.provinces)  # type: ignore[no-any-return]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from notifiers import suppressions
 from notifiers.deliveries import DeliveryState
-from notifiers.ledger import Moved
-from notifiers.tables import ledger
+from notifiers.inbound import first_time
+from notifiers.ledger import Moved, ended_id
+from notifiers.tables import heard, ledger
 from notifiers.transitions import sources
+from notifiers.undelivered import CODES, Next, SecondTries, reason_of
 
 STATE_OF_STATUS: dict[str, DeliveryState] = {
     "accepted": "sent",
@@ -52,6 +55,7 @@ class Heard(StrEnum):
     UNKNOWN_STATUS = "unknown-status"
     OTHER_DIGIT = "other-digit"
     OTHER_MESSAGE = "other-message"  # the provider holds a second message for this delivery: tell an operator
+    TRIES_AGAIN = "tries-again"  # it was not delivered, and is planned once more
 
 
 def apply_status(
@@ -61,41 +65,69 @@ def apply_status(
     status: str,
     error_code: str = "",
     states: Mapping[str, DeliveryState] = STATE_OF_STATUS,
+    *,
+    tries: SecondTries | None = None,
+    now_s: float | None = None,
 ) -> Moved | Heard:
     """Move a delivery forward by a provider's status. Idempotent, and independent of the order of arrival.
 
     A row that is not ``sending`` any more but planned, claimed or unknown is settled too: the callback proves that
-    the provider has the message. Raising the epoch fences off whoever was about to send it again.
+    the provider has the message. Raising the epoch fences off whoever was about to send it again. A message that could
+    not be delivered may be tried once more (:mod:`notifiers.undelivered`).
+
+    Args:
+        tries: how the installation goes on after an undelivered message; as by default if not given.
+        now_s: machine time; now if not given.
     """
     state = states.get(status)
     if state is None:
         return Heard.UNKNOWN_STATUS
-    locked = select(ledger.c.state, ledger.c.provider_id).where(ledger.c.id == delivery).with_for_update()
-    row = connection.execute(locked).first()
+    now_s = time.time() if now_s is None else now_s
+    row = connection.execute(select(ledger).where(ledger.c.id == delivery).with_for_update()).first()
     if row is None:
         return Moved.NO_SUCH_DELIVERY
     if row.provider_id not in (None, provider_id):
-        return Heard.OTHER_MESSAGE
+        # of a message that ended undelivered before the second try began: an echo, unless it says that it has arrived
+        return Moved.BACKWARD if state != "delivered" and _has_ended(connection, provider_id) else Heard.OTHER_MESSAGE
     if row.state == state and row.provider_id == provider_id:
         return Moved.ALREADY_THERE
-    if row.state not in sources("callback", state):
+    if row.state not in sources("callback", state) or (state != "delivered" and _has_ended(connection, provider_id)):
         return Moved.BACKWARD
+    following = Next.NOTHING
+    if state == "failed" and error_code in CODES:
+        following = (tries or SecondTries()).follow(connection, row, error_code, now_s)
+        first_time(connection, ended_id(provider_id), now_s)
+        if following is Next.AGAIN:
+            return Heard.TRIES_AGAIN
+    _settle(connection, row, state, provider_id, reason_of(following, error_code) or _reason(state, status))
+    if state == "failed":
+        suppressions.remember(connection, delivery, error_code, now_s)
+    return Moved.APPLIED
+
+
+def _reason(state: DeliveryState, status: str) -> str:
+    return "accepted" if state == "sent" else status
+
+
+def _settle(connection: Connection, row: Row[Any], state: DeliveryState, provider_id: str, reason: str) -> None:
     fence = 1 if row.state not in ("sending", "sent") else 0  # nobody is to send it again
     connection.execute(
         update(ledger)
-        .where(ledger.c.id == delivery)
+        .where(ledger.c.id == row.id)
         .values(
             state=state,
-            reason=error_code or ("accepted" if state == "sent" else status),
+            reason=reason,
             provider_id=provider_id,
             epoch=ledger.c.epoch + fence,
             revision=ledger.c.revision + 1,
             phase="",
         )
     )
-    if state == "failed":
-        suppressions.remember(connection, delivery, error_code, time.time())
-    return Moved.APPLIED
+
+
+def _has_ended(connection: Connection, provider_id: str) -> bool:
+    found = select(heard.c.id).where(heard.c.id == ended_id(provider_id))
+    return connection.execute(found).first() is not None
 
 
 def acknowledged(connection: Connection, delivery: str, provider_id: str) -> Moved | Heard:

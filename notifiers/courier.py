@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from notifiers import ledger, operators, pacing, switch
-from notifiers.callbacks import STATE_OF_CALL, STATE_OF_STATUS
+from notifiers.callbacks import STATE_OF_CALL, STATE_OF_STATUS, apply_status
 from notifiers.deliveries import DeliveryState
 from notifiers.errors import ChannelDownError, UnsendableError
 from notifiers.failpoints import failpoint
@@ -22,6 +22,7 @@ from notifiers.operators import Occasion, OperatorEvent
 from notifiers.pace import Breaker
 from notifiers.pacing import Limit, Start
 from notifiers.settings import ChannelPace, DispatchSettings
+from notifiers.undelivered import CODES, SecondTries
 from notifiers.writer import Writer
 from streams.clock import Clock
 from streams.errors import DeliveryError, PermanentDeliveryError, RetryableDeliveryError, UnknownDeliveryError
@@ -123,12 +124,24 @@ class Courier(Generic[M]):
         if isinstance(answer, Found):
             state = (STATE_OF_CALL if row.channel == "voice" else STATE_OF_STATUS).get(answer.status, "sent")
             reason = answer.error_code or ("accepted" if state == "sent" else answer.status)
-            await self.settle(row, state, reason, provider_id=answer.provider_id, parts=parts)
+            if reason in CODES:
+                await self._not_delivered(row, answer)
+            else:
+                await self.settle(row, state, reason, provider_id=answer.provider_id, parts=parts)
         elif isinstance(answer, Absent) or self._settings.policy.get(row.kind, "leave") == "resend":
             await self.settle(row, "planned", "absent" if isinstance(answer, Absent) else "resend", due_s=0.0)
         else:
             await self.settle(row, "unknown", UNKNOWABLE)
         failpoint("after-reconcile")
+
+    async def _not_delivered(self, row: Claimed, found: Found) -> None:
+        """What was looked up has ended by a code that is not the end: as if a callback had told it."""
+        tries, now_s = SecondTries(self._settings.policy, self._settings.fallbacks), self._machine.now_s()
+        said = (found.provider_id, found.status, found.error_code)
+        moved = await self._writer.write(lambda db: apply_status(db, row.id, *said, tries=tries, now_s=now_s))
+        self.ended += 1
+        if moved is Moved.APPLIED:
+            DELIVERIES.labels(self.channel.name, "failed").inc()
 
     async def settle(self, row: Claimed, state: DeliveryState, reason: str, **more: Any) -> None:
         """Settle, and count it if it happened."""

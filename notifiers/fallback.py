@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, literal_column, select, update
 from sqlalchemy.orm import aliased
 
+from notifiers.database import insert as dialect_insert
 from notifiers.deliveries import ChannelName
 from notifiers.failpoints import failpoint
 from notifiers.guard import is_urgent
@@ -79,16 +80,33 @@ def _contact(registry: str, to: ChannelName) -> list[ColumnElement[bool]]:
     ]
 
 
+def stand_in(connection: Connection, row: Row[Any], to: ChannelName) -> bool:
+    """Plan one message on another channel, because the row's own has surely not arrived; the caller ends that row.
+
+    False when the recipient has no contact for the other channel, does not want it, or has a row there anyhow.
+    """
+    if row.registry not in ("residents", "facilities") or not row.notice:
+        return False
+    reachable = select(ledger.c.id).where(ledger.c.id == row.id, exists().where(*_contact(row.registry, to)))
+    if connection.execute(reachable).first() is None:
+        return False
+    planned = dialect_insert(connection, ledger).values(_moved(row, to)).on_conflict_do_nothing(index_elements=["id"])
+    return connection.execute(planned.returning(ledger.c.id)).first() is not None
+
+
 def _moved(row: Row[Any], to: ChannelName) -> dict[str, Any]:
-    """The row that takes its place. It keeps its epoch and tries at zero: nothing of it has been sent."""
+    """The row that takes its place. Epoch and tries begin at zero: nothing of it has been sent."""
     return {
         **row._mapping,
         "id": delivery_id(row.notice, row.recipient, to),
         "channel": to,
+        "state": "planned",
         "reason": REASON,
         "due_s": 0.0,
         "attempts": 0,
         "provider_id": None,
+        "worker": "",
+        "lease_until_s": 0.0,
         "epoch": 0,
         "revision": 0,
         "published": 0,

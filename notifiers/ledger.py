@@ -24,7 +24,7 @@ from sqlalchemy.orm import aliased
 
 from notifiers import suppressions
 from notifiers.deliveries import ChannelName, DeliveryState
-from notifiers.tables import attempts, ledger
+from notifiers.tables import attempts, heard, ledger
 from notifiers.transitions import sources
 from rules.notices import NoticeKind
 
@@ -38,6 +38,9 @@ UNKNOWABLE = "unknowable"
 
 WARNING_KINDS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order-draft")
 _MAY_HAVE_ARRIVED: tuple[DeliveryState, ...] = ("sent", "delivered", "unknown")
+MAY_HAVE_ARRIVED_CODE = "30008"
+"""The provider's "unknown error": the one failure after which a message may turn up all the same."""
+_SECOND_TRY = ("30001", "30003", MAY_HAVE_ARRIVED_CODE)
 
 
 class Moved(StrEnum):
@@ -105,7 +108,9 @@ def claim(
         earlier.c.mode == ledger.c.mode,
         earlier.c.notice_time_s < ledger.c.notice_time_s,
         or_(
-            earlier.c.state.in_(("planned", "claimed", "sending")),
+            # what waits for its second try (:mod:`notifiers.undelivered`) holds up nothing that is newer
+            and_(earlier.c.state == "planned", earlier.c.reason.not_in(_SECOND_TRY)),
+            earlier.c.state.in_(("claimed", "sending")),
             and_(earlier.c.state == "unknown", earlier.c.reason != UNKNOWABLE),
         ),
     )
@@ -230,6 +235,7 @@ def was_told(connection: Connection, row: Claimed) -> bool:
         other.c.channel != ledger.c.channel,
         other.c.state.in_(_MAY_HAVE_ARRIVED),
     )
+    perhaps = exists().where(attempts.c.delivery == ledger.c.id, attempts.c.code == MAY_HAVE_ARRIVED_CODE)
     told = select(func.count()).where(
         ledger.c.recipient == row.recipient,
         ledger.c.registry == row.registry,
@@ -237,15 +243,23 @@ def was_told(connection: Connection, row: Claimed) -> bool:
         ledger.c.episode == row.episode,
         ledger.c.kind.in_(WARNING_KINDS),
         ledger.c.notice_time_s <= row.notice_time_s,
-        or_(ledger.c.state.in_(_MAY_HAVE_ARRIVED), and_(ledger.c.reason == "fallback", stood_in)),
+        or_(ledger.c.state.in_(_MAY_HAVE_ARRIVED), and_(ledger.c.reason == "fallback", stood_in), perhaps),
     )
     return connection.execute(told).scalar_one() > 0
 
 
 def taken_ids(connection: Connection, provider_ids: Collection[str]) -> set[str]:
-    """Which of these provider ids belong to a row already (two rows may carry the same words to one number)."""
+    """Which of these provider ids belong to a row already (two rows may carry the same words to one number), or to a
+    message that has ended undelivered and whose row is being tried once more."""
     found = connection.execute(select(ledger.c.provider_id).where(ledger.c.provider_id.in_(list(provider_ids))))
-    return {str(provider_id) for provider_id in found.scalars()}
+    over = {ended_id(provider_id): provider_id for provider_id in provider_ids}
+    ended = connection.execute(select(heard.c.id).where(heard.c.id.in_(list(over))))
+    return {str(provider_id) for provider_id in found.scalars()} | {over[name] for name in ended.scalars()}
+
+
+def ended_id(provider_id: str) -> str:
+    """Under which a message that has ended undelivered is remembered among what was heard from providers."""
+    return f"ended:{provider_id}"
 
 
 def _worth_telling(state: DeliveryState, reason: str) -> bool:

@@ -115,6 +115,19 @@ STEPS: tuple[Step, ...] = (
         "the provider says what became of it, maybe twice, out of order, or before its own answer to the call",
         "notifiers/callbacks.py",
     ),
+    Step(
+        "second try",
+        {
+            "planned": ("planned",),
+            "claimed": ("planned",),
+            "sending": ("planned",),
+            "unknown": ("planned",),
+            "sent": ("planned",),
+        },
+        "the provider says that it was not delivered, by a code that is not the end (30001, 30003, 30008), and the "
+        "kind of notice asks for it; once",
+        "notifiers/undelivered.py",
+    ),
 )
 
 _BY_NAME = {step.name: step for step in STEPS}
@@ -181,7 +194,9 @@ Python, SQLite and PostgreSQL alike, and is unique. This page is made from `noti
    the delivery in its signed address. Found: settled. Surely absent: planned again. Nobody can tell: by kind of notice,
    advisories, bulletins and confirmation codes are left to an operator (at most once), requests, instructions and ends
    are sent again (at least once, a mail under the same Message-ID).
-6. **Callbacks** move a row forward only, in whatever order and number they come.
+6. **Callbacks** move a row forward only, in whatever order and number they come. The one way back is the second try of
+   what the provider could not deliver ([channels.md](channels.md#undelivered)): the message that ended is remembered by
+   the provider's id, so that its echoes move nothing.
 
 `airshed ledger audit` lists what has not come to its end in time; the same audit runs beside every dispatcher.
 """

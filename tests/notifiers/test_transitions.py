@@ -11,12 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import delete, insert, select
 
 from notifiers import ledger as machine
-from notifiers.callbacks import STATE_OF_STATUS, apply_status
+from notifiers.callbacks import STATE_OF_STATUS, Heard, apply_status
 from notifiers.database import connect, upgrade
 from notifiers.deliveries import DeliveryState
 from notifiers.holding import Held, release
 from notifiers.ledger import Claimed, Moved
-from notifiers.tables import attempts, ledger, notices
+from notifiers.tables import attempts, heard, ledger, notices
 from notifiers.transitions import FINAL, MEANINGS, STEPS, allowed, documentation, sources
 from notifiers.upkeep import expire, recover
 
@@ -37,7 +37,7 @@ def test_every_state_is_described_and_reached_and_left_unless_it_is_an_end() -> 
     assert set(MEANINGS) == set(get_args(DeliveryState))
     reached = {target for step in STEPS for targets in step.moves.values() for target in targets}
     assert reached | {"planned", "held"} == set(MEANINGS)
-    left = {state for step in STEPS if step.name != "callback" for state in step.moves}
+    left = {state for step in STEPS if step.name not in ("callback", "second try") for state in step.moves}
     assert left == set(MEANINGS) - FINAL - {"sent"}
 
 
@@ -63,7 +63,7 @@ class Histories(RuleBasedStateMachine):
     )
     def plan(self, states: tuple[str, ...], until: int) -> None:
         with _ENGINE.begin() as connection:
-            for table in (ledger, attempts, notices):
+            for table in (ledger, attempts, notices, heard):
                 connection.execute(delete(table))
             for number, (name, state) in enumerate(zip(ROWS, states, strict=True)):
                 held = Held.QUIET_HOURS.value if state == "held" else "planned"
@@ -136,6 +136,20 @@ class Histories(RuleBasedStateMachine):
             if said is Moved.APPLIED:
                 self.proven[name] = state
                 self._check()
+
+    @rule(name=st.sampled_from(ROWS), code=st.sampled_from(("30001", "30003", "30005", "30008")))
+    def call_back_undelivered(self, name: str, code: str) -> None:
+        state, held_as = self._states()[name]
+        with _ENGINE.begin() as connection:
+            said = apply_status(connection, name, held_as or f"SM-{name}", "undelivered", code, now_s=self.now_s)
+        now = self._states()[name][0]
+        if said is Heard.TRIES_AGAIN:
+            assert (code, now) == ("30001", "planned")
+            assert state in sources("second try", "planned")
+            self.proven.pop(name, None)
+        elif said is Moved.APPLIED:
+            self.proven[name] = now
+        self._check()
 
     @rule(worker=st.sampled_from((*WORKERS, None)))
     def recover(self, worker: str | None) -> None:
