@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, select, update
 from notifiers import suppressions
 from notifiers.deliveries import DeliveryState
 from notifiers.inbound import first_time
-from notifiers.ledger import Moved, ended_id
+from notifiers.ledger import Moved, end_attempt, ended_id
 from notifiers.tables import heard, ledger
 from notifiers.transitions import sources
 from notifiers.undelivered import CODES, Next, SecondTries, reason_of
@@ -100,6 +100,7 @@ def apply_status(
         if following is Next.AGAIN:
             return Heard.TRIES_AGAIN
     _settle(connection, row, state, provider_id, reason_of(following, error_code) or _reason(state, status))
+    end_attempt(connection, delivery, state, error_code or status, now_s)
     if state == "failed":
         suppressions.remember(connection, delivery, error_code, now_s)
     return Moved.APPLIED

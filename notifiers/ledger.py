@@ -214,10 +214,20 @@ def settle(
         values["revision"] = ledger.c.revision + 1
     moved = _move(connection, row, from_states=sources("settle", state), values=values)
     if moved is not Moved.FENCED:
-        _end_attempt(connection, row.id, state, code or reason, machine_s)
+        end_attempt(connection, row.id, state, code or reason, machine_s)
     if moved is Moved.APPLIED and state == "failed":
         suppressions.remember(connection, row.id, reason, machine_s)
     return moved
+
+
+def end_attempt(connection: Connection, delivery: str, outcome: str, code: str, machine_s: float) -> None:
+    """Write down what became of the latest attempt at a delivery, unless that is known already."""
+    latest = select(func.max(attempts.c.number)).where(attempts.c.delivery == delivery).scalar_subquery()
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.delivery == delivery, attempts.c.number == latest, attempts.c.outcome.in_(("", "unknown")))
+        .values(outcome=outcome, code=code, ended_s=machine_s)
+    )
 
 
 def was_told(connection: Connection, row: Claimed) -> bool:
@@ -265,15 +275,6 @@ def ended_id(provider_id: str) -> str:
 def _worth_telling(state: DeliveryState, reason: str) -> bool:
     """Whether the world should hear of it. Steps on the way are not told: they differ between runs."""
     return state in ("sent", "delivered", "failed", "expired", "suppressed") or reason == UNKNOWABLE
-
-
-def _end_attempt(connection: Connection, delivery: str, outcome: str, code: str, machine_s: float) -> None:
-    latest = select(func.max(attempts.c.number)).where(attempts.c.delivery == delivery).scalar_subquery()
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.delivery == delivery, attempts.c.number == latest, attempts.c.outcome.in_(("", "unknown")))
-        .values(outcome=outcome, code=code, ended_s=machine_s)
-    )
 
 
 def _take(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, update
+from sqlalchemy import Connection, Update, and_, or_, update
 
 from notifiers.holding import expire_held
 from notifiers.ledger import Mode
-from notifiers.tables import ledger
+from notifiers.tables import attempts, ledger
 from notifiers.transitions import sources
 
 
@@ -25,19 +25,30 @@ def recover(connection: Connection, worker: str | None, machine_s: float, lookup
         dead = or_(ledger.c.worker == worker, dead)
     freed: dict[str, Any] = {"worker": "", "lease_until_s": 0.0, "epoch": ledger.c.epoch + 1}
     untouched = or_(ledger.c.state == "claimed", and_(ledger.c.state == "sending", ledger.c.phase == "connect"))
-    planned = connection.execute(
-        update(ledger)
-        .where(ledger.c.state.in_(sources("recover", "planned")), dead, untouched)
-        .values(state="planned", reason="recovered", **freed)
-    )
-    unknown = connection.execute(
-        update(ledger)
-        .where(ledger.c.state == "sending", dead)
-        .values(state="unknown", reason="interrupted", due_s=machine_s + lookup_after_s, **freed)
-    )
+    planned = update(ledger).where(ledger.c.state.in_(sources("recover", "planned")), dead, untouched)
+    unknown = update(ledger).where(ledger.c.state == "sending", dead)
+    lookup = {"state": "unknown", "reason": "interrupted", "due_s": machine_s + lookup_after_s}
+    back = {
+        "planned": _move(connection, planned.values(state="planned", reason="recovered", **freed)),
+        "unknown": _move(connection, unknown.values(**lookup, **freed)),
+    }
+    _end_attempts(connection, back["planned"], "planned", "recovered", machine_s)
+    _end_attempts(connection, back["unknown"], "unknown", "interrupted", machine_s)
     held = update(ledger).where(ledger.c.state == "unknown", ledger.c.worker != "", dead)
     connection.execute(held.values(**freed))
-    return {"planned": planned.rowcount, "unknown": unknown.rowcount}
+    return {state: len(rows) for state, rows in back.items()}
+
+
+def _move(connection: Connection, change: Update) -> list[str]:
+    return list(connection.execute(change.returning(ledger.c.id)).scalars())
+
+
+def _end_attempts(connection: Connection, rows: list[str], outcome: str, code: str, machine_s: float) -> None:
+    """The attempts that a death has cut off say so; the audit counts a provider's silence from their end."""
+    if not rows:
+        return
+    begun = update(attempts).where(attempts.c.delivery.in_(rows), attempts.c.outcome == "")
+    connection.execute(begun.values(outcome=outcome, code=code, ended_s=machine_s))
 
 
 def expire(connection: Connection, mode: Mode, now_s: float) -> dict[str, int]:

@@ -116,6 +116,11 @@ class Phone:
         self._tasks.start(self._tell(sms))
         return sms
 
+    @property
+    def missed(self) -> int:
+        """Callbacks that nobody took."""
+        return self._posts.missed
+
     async def settled(self) -> None:
         """Wait until every callback that is under way has been made."""
         await self._tasks.settled()

@@ -1,4 +1,4 @@
-"""Randomised runs that end in death again and again, and what must hold afterwards. One seed, one run."""
+"""Randomised runs that end in death again and again. One seed, one run."""
 
 from __future__ import annotations
 
@@ -6,59 +6,39 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, select, text
+from sqlalchemy import text
 
-from notifiers.database import connect, reading
-from notifiers.failpoints import FailpointName
+from notifiers.database import connect
 from notifiers.sandbox import Sandbox
 from notifiers.sandbox.faults import Faults
-from notifiers.tables import ledger
 from rules.notices import Notice
-from tests.notifiers.mortal import DIED, Death, Ended, Order
+from tests.notifiers.crash_outcome import PEOPLE, Outcome
+from tests.notifiers.crash_tally import RANDOM_MOMENT, Tally
+from tests.notifiers.deaths import DIED, PLACES, Death, Place
+from tests.notifiers.mortal import TIMEOUT_S, Ended, Order
 from tests.notifiers.samples import notice, number
 
-PEOPLE, PLANTS = 3, 1
 _SMS_FAULTS = ("slow", "stall", "500", "500-accepted", "503", "429", "drop", "drop-accepted")
 _MAIL_FAULTS = ("slow-banner", "421", "450", "451-data", "drop-data", "drop-kept", "late-250")
-_FAULT_S = 0.1
+_SMS_LOST = ("500", "500-accepted", "drop", "drop-accepted")
+_MAIL_LOST = ("drop-data", "drop-kept")
+_LATE_S = (0.1, 0.1, 0.7)  # within the client's patience, or beyond it: then the answer is lost as well
+_DELAYED = ("slow", "stall", "slow-banner", "late-250")
 _LIFE_S = 120.0
-
-
-@dataclass
-class Tally:
-    """What happened over many runs.
-
-    Attributes:
-        deaths: by place; ``SIGKILL`` for those at a random moment.
-        unknown: messages whose answer was lost at some time.
-    """
-
-    runs: int = 0
-    messages: int = 0
-    unknown: int = 0
-    undeliverable: int = 0
-    deaths: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-
-    def text(self) -> str:
-        deaths = "\n".join(f"  {count:5} {place}" for place, count in sorted(self.deaths.items()))
-        faults = "\n".join(f"  {count:5} {name}" for name, count in sorted(self.faults.items()))
-        return (
-            f"{self.runs} runs, {sum(self.deaths.values())} deaths, {self.messages} messages once each, "
-            f"{self.unknown} of them unknown for a while, {self.undeliverable} refused by the provider\n"
-            f"deaths by place:\n{deaths}\nfaults of the provider:\n{faults}"
-        )
+_ANSWER = re.compile(r"lost answer looked up.*?(Found|Absent|Unknowable)")
+_SHORT_LEASE_S = 2.0
+_SECOND_NATURE = 11  # has no divisor in common with the number of places: in turn, but not stage by stage
 
 
 class Mortals:
@@ -121,17 +101,30 @@ class Arena:
     async def run(self, seed: int) -> None:
         """One run: lives that die, one that does not, and the count."""
         chance = random.Random(seed)
-        url = self._fresh()
+        url, log = self._fresh(), self.folder / "lives.log"
         notices = self._notices(seed, chance)
         self._provider(chance)
-        report = self.folder / "deaths"
-        order = Order(url, self.sandbox.addresses, self.public_url, notices, "w1", str(report))
-        for _ in range(chance.choice((1, 1, 2, 3))):
-            await self._deadly(order, chance)
-        status = await self.first.life(order)
-        assert status == 0, f"seed {seed}: something is left over (status {status})"
-        self._count(seed, connect(url), len(notices))
-        self.tally.unknown += _looked_up(report.with_suffix(".log"))
+        forgetful = chance.random() < 0.5
+        order = Order(url, self.sandbox.addresses, self.public_url, notices, "w1", str(log), forgetful=forgetful)
+        taken_over = chance.random() < 0.1
+        if taken_over:
+            order = msgspec.structs.replace(order, lease_s=_SHORT_LEASE_S)
+        missed = self.sandbox.phone.missed
+        for place in _places_of_death(seed, chance):
+            await self._deadly(order, place, chance)
+        if taken_over:
+            await asyncio.sleep(_SHORT_LEASE_S)
+            order = msgspec.structs.replace(order, worker="w3")
+        listen_s = 2 * self.sandbox.phone.callback_after_s + 0.1
+        status = await self.first.life(msgspec.structs.replace(order, listen_s=listen_s))
+        assert status == 0, f"seed {seed}: something is left over (status {status}):\n{_text_of(order.log)}"
+        self.tally.taken_over += taken_over
+        self.tally.missed += self.sandbox.phone.missed - missed
+        engine = connect(url)
+        Outcome(seed, engine, self.sandbox, len(notices)).judge(self.tally)
+        engine.dispose()
+        self.tally.looked_up.update(_ANSWER.findall(_text_of(order.log)))
+        log.unlink()
 
     def _fresh(self) -> str:
         """An empty ledger beside the registries, and nothing at the provider."""
@@ -164,64 +157,61 @@ class Arena:
 
     def _provider(self, chance: random.Random) -> None:
         """What goes wrong at the provider in this run."""
-        sms, mail = Faults(delay_s=_FAULT_S), Faults(delay_s=_FAULT_S)
+        sms, mail = Faults(delay_s=chance.choice(_LATE_S)), Faults(delay_s=chance.choice(_LATE_S))
         sms.queue.extend(chance.choices(_SMS_FAULTS, k=chance.randrange(4)))
         mail.queue.extend(chance.choices(_MAIL_FAULTS, k=chance.randrange(4)))
         sms.callbacks = chance.choice((None, None, "twice", "disordered", "never"))
         if chance.random() < 0.15:
             sms.refused[number(chance.randrange(PEOPLE))] = 21614
-        self.tally.faults.update([*sms.queue, *mail.queue, f"callbacks {sms.callbacks or 'in order'}"])
+        for faults in (sms, mail):
+            late = ", too late" if faults.delay_s > TIMEOUT_S else ""
+            self.tally.faults.update(name + (late if name in _DELAYED else "") for name in faults.queue)
+        self.tally.faults[f"callbacks {sms.callbacks or 'in order'}"] += 1
         self.sandbox.phone.faults, self.sandbox.mailbox.faults = sms, mail
         self.sandbox.phone.callback_after_s = chance.choice((0.0, 0.01, 0.15))
 
-    async def _deadly(self, order: Order, chance: random.Random) -> None:
-        """A life that is to die; in one of five a second dispatcher is at work meanwhile."""
-        kind = chance.random()
-        death, killed_after_s = None, None
-        if kind < 0.6:
-            death = Death(chance.choice(("before-commit", "after-commit")), chance.randint(1, 24))
-        elif kind < 0.85:
-            death = Death(chance.choice(get_args(FailpointName)), chance.randint(1, 3))
+    async def _deadly(self, order: Order, place: Place | None, chance: random.Random) -> None:
+        """A life that is to die; in one of seven a second dispatcher is at work meanwhile."""
+        killed_after_s, name = None, RANDOM_MOMENT
+        if place is None:
+            killed_after_s = 0.05 + 0.7 * chance.random()
         else:
-            killed_after_s = 0.05 + 0.5 * chance.random()
-        lives = [self.first.life(msgspec.structs.replace(order, death=death), killed_after_s)]
-        if chance.random() < 0.2:
-            lives.append(self.second.life(msgspec.structs.replace(order, worker="w2")))
-        ended = (await asyncio.gather(*lives))[0]
-        assert ended in (0, 1, DIED, -signal.SIGKILL), f"the process ended with {ended}"
-        if ended == -signal.SIGKILL:
-            self.tally.deaths["SIGKILL at a random moment"] += 1
-        elif ended == DIED:
-            self.tally.deaths[_last_line(Path(order.report))] += 1
+            name = place.name
+            self._make_way_to(place, chance)
+            order = msgspec.structs.replace(order, death=Death(name, chance.randint(1, place.most)))
+        lives = [self.first.life(order, killed_after_s)]
+        if chance.random() < 0.15:
+            self.tally.beside += 1
+            lives.append(self.second.life(msgspec.structs.replace(order, death=None, worker="w2", patience_s=1.5)))
+        ended, *beside = await asyncio.gather(*lives)
+        assert ended in (0, 1, DIED, -signal.SIGKILL), f"ended with {ended}:\n{_text_of(order.log)}"
+        assert set(beside) <= {0, 1}, f"the second ended with {beside}:\n{_text_of(order.log)}"
+        (self.tally.deaths if ended in (DIED, -signal.SIGKILL) else self.tally.spared)[name] += 1
 
-    def _count(self, seed: int, engine: Engine, notices: int) -> None:
-        with reading(engine) as connection:
-            rows = connection.execute(select(ledger)).all()
-        engine.dispose()
-        refused = set(self.sandbox.phone.faults.refused)
-        received = Counter((sms.to, sms.body) for sms in self.sandbox.phone.messages.values())
-        received.update((mail.to, mail.message_id) for mail in self.sandbox.mailbox.mails)
-        twice = {key: times for key, times in received.items() if times > 1}
-        assert not twice, f"seed {seed}: sent twice: {twice}"
-        states = Counter(row.state for row in rows)
-        assert states["failed"] == len(refused), f"seed {seed}: {states}"
-        silent = states["suppressed"]
-        assert silent == (len(refused) if notices == 3 else 0), f"seed {seed}: {states}"
-        expected = 2 * (PEOPLE * (notices - 1) + PLANTS)
-        assert len(rows) == expected, f"seed {seed}: {len(rows)} rows"
-        assert states["sent"] + states["delivered"] == expected - len(refused) - silent, f"seed {seed}: {states}"
-        assert len(received) == expected - len(refused) - silent, f"seed {seed}: a message lost"
-        self.tally.runs += 1
-        self.tally.messages += len(received)
-        self.tally.undeliverable += len(refused)
+    def _make_way_to(self, place: Place, chance: random.Random) -> None:
+        """See that the provider does what a process needs to come to its place of death."""
+        sms, mail = self.sandbox.phone.faults, self.sandbox.mailbox.faults
+        if place.needs == "a lost answer":
+            sms.queue.appendleft(chance.choice(_SMS_LOST))
+            mail.queue.appendleft(chance.choice(_MAIL_LOST))
+            self.tally.faults.update([sms.queue[0], mail.queue[0]])
+        elif place.needs == "a callback" and sms.callbacks == "never":
+            sms.callbacks = None
 
 
-def _last_line(path: Path) -> str:
-    return path.read_text(encoding="utf-8").splitlines()[-1]
+def _places_of_death(seed: int, chance: random.Random) -> list[Place | None]:
+    """Where the lives of a run die, ``None`` for a random moment. The first ones come in turn over the seeds."""
+    turn = [*PLACES, None]
+    first = turn[seed * _SECOND_NATURE % len(turn)]
+    later = [place for place in PLACES if place.stage != "fan-out"]
+    if first is not None and first.needs == "an earlier death":
+        return [chance.choice([place for place in PLACES if place.stage in ("claim", "request")]), first]
+    places = [first]
+    for _ in range(chance.choice((0, 0, 1, 2))):
+        among = PLACES if places[-1] is not None and places[-1].stage == "fan-out" else later
+        places.append(chance.choice(among))
+    return places
 
 
-def _looked_up(log: Path) -> int:
-    """How many lost answers were looked up at the provider in a run; the log is gone afterwards."""
-    number = log.read_text(encoding="utf-8").count("lost answer looked up")
-    log.unlink()
-    return number
+def _text_of(log: str) -> str:
+    return Path(log).read_text(encoding="utf-8")

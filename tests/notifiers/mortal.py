@@ -3,16 +3,18 @@
 ``python -m tests.notifiers.mortal LISTENER_FD``: one order a line on standard input (:class:`Order`); answers with the
 process id of the child, and when it has ended with :class:`Ended`. Forking spares the second that importing takes, so
 that a thousand real deaths are affordable. The webhook's socket belongs to this process and outlives its children: a
-provider that calls meanwhile waits in its queue, as behind a proxy.
+provider that calls meanwhile waits in its queue, or has called in vain (``forgetful``), as with either kind of proxy.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import os
 import socket
 import sys
-import threading
+import traceback
 from typing import Any
 
 import msgspec
@@ -21,12 +23,11 @@ import uvicorn
 import uvicorn.lifespan.off
 import uvicorn.loops.auto
 import uvicorn.protocols.http.auto
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from console.app import ConsoleSettings, create_app
 from notifiers.database import connect
 from notifiers.facts import Addressee
-from notifiers.failpoints import FailpointName, arm
 from notifiers.lane import DispatchSettings
 from notifiers.links import Links
 from notifiers.pace import Backoff
@@ -34,38 +35,46 @@ from notifiers.planner import Progress, fan_out
 from notifiers.renderer import Renderer
 from notifiers.sandbox import AUTH_TOKEN, Addresses
 from rules.notices import Notice
+from tests.notifiers.deaths import Death, doom
 from tests.notifiers.samples import notice
 from tests.notifiers.workplace import dispatching, email_channel, sms_channel
 
-DIED = 77
-LOOKUP_AFTER_S = 0.6
-"""Longer than a request can lie in the sandbox's door (its ``delay_s`` is 0.1), as a real setting has to be."""
+TIMEOUT_S = 0.5
+"""Of a request. What the sandbox answers later than that is a lost answer."""
+LOOKUP_AFTER_S = 0.9
+"""Longer than a request can lie in the sandbox's door (at most 0.7 s), as a real setting has to be."""
+
+DEFECT = 70
+"""Exit status of a process that ended by an exception; what it was is in its log."""
 
 SETTINGS = DispatchSettings(
-    lease_s=10.0,  # on a busy machine too; who dies comes back under the same name and takes its rows back at once
     poll_s=0.02,
     backoff=Backoff(first_s=0.02, longest_s=0.1),
     outage=Backoff(first_s=0.02, longest_s=0.1),
 )
 
 
-class Death(msgspec.Struct, frozen=True):
-    """When to die: at the ``nth`` passing of a failpoint, or before or after the ``nth`` commit of a transaction that
-    writes (``place`` is then ``before-commit`` or ``after-commit``)."""
-
-    place: str
-    nth: int
-
-
 class Order(msgspec.Struct, frozen=True):
-    """One life. Notices are planned first, each with its offset behind it."""
+    """One life. Notices are planned first, each with its offset behind it.
+
+    Attributes:
+        log: file that the process's log is added to.
+        lease_s: of claimed rows. Who comes back under the same name takes its rows back at once.
+        patience_s: how long to look for something to do when nothing more is done.
+        listen_s: how long to hear callbacks when everything is done.
+        forgetful: callbacks that came while nobody lived are lost; otherwise they wait for the next life.
+    """
 
     url: str
     addresses: Addresses
     public_url: str
     notices: list[Notice]
     worker: str
-    report: str
+    log: str
+    lease_s: float = 10.0
+    patience_s: float = 20.0
+    listen_s: float = 0.03
+    forgetful: bool = False
     death: Death | None = None
 
 
@@ -73,65 +82,6 @@ class Ended(msgspec.Struct, frozen=True):
     """How a life ended: exit status, or the negative signal number."""
 
     status: int
-
-
-def doom(engine: Engine, death: Death, report: str) -> None:
-    """Make the process end at the ordered place, writing down where that was; nothing is flushed or closed."""
-    lock, passed = threading.Lock(), 0
-
-    def die(where: str) -> None:
-        with open(report, "a", encoding="utf-8") as file:  # noqa: PTH123 - the last thing this process does
-            file.write(f"{where}\n")
-        os._exit(DIED)
-
-    def counted(where: str) -> None:
-        nonlocal passed
-        with lock:
-            passed += 1
-            if passed == death.nth:
-                die(where)
-
-    if death.place.endswith("-commit"):
-        _doom_commits(engine, death.place, counted)
-        return
-
-    def at_failpoint(name: FailpointName) -> None:
-        if name == death.place:
-            counted(name)
-
-    arm(at_failpoint)
-
-
-def _doom_commits(engine: Engine, place: str, counted: Any) -> None:
-    local, original = threading.local(), engine.dialect.do_commit
-
-    @event.listens_for(engine, "commit")
-    def remember(connection: Any) -> None:
-        local.writes = not connection.get_execution_options().get("airshed_readonly", False)
-
-    def commit(connection: Any) -> None:
-        if local.writes and place == "before-commit":
-            counted(f"{place} of {_whose(sys._getframe(1))}")
-        original(connection)
-        if local.writes and place == "after-commit":
-            counted(f"{place} of {_whose(sys._getframe(1))}")
-
-    engine.dialect.do_commit = commit  # type: ignore[method-assign]
-
-
-def _whose(frame: Any) -> str:
-    """What a commit belongs to: the pieces of work of the shared writer, or the function that opened it."""
-    while frame is not None:
-        name = frame.f_code.co_name
-        if "batch" in frame.f_locals and name == "_commit":
-            works = {getattr(work, "__qualname__", type(work).__name__) for work, _ in frame.f_locals["batch"]}
-            return "+".join(sorted(work.replace(".<locals>.<lambda>", "") for work in works))
-        if name in ("fan_out", "_transaction", "_run_in_transaction", "in_transaction"):
-            return str(name)
-        if "console/webhooks" in frame.f_code.co_filename:
-            return "callback"
-        frame = frame.f_back
-    return "elsewhere"
 
 
 def _pages(engine: Engine, public_url: str) -> ConsoleSettings:
@@ -158,7 +108,7 @@ async def live(order: Order, listener: socket.socket, app: Any, renderer: Render
     """Plan, send and listen. 0 when nothing is left to send or to look up."""
     engine = connect(order.url)
     if order.death is not None:
-        doom(engine, order.death, order.report)
+        doom(engine, order.death)
     links = _links(order.public_url)
     app.state.settings = _pages(engine, order.public_url)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
@@ -166,17 +116,26 @@ async def live(order: Order, listener: socket.socket, app: Any, renderer: Render
     for offset, planned in enumerate(order.notices, start=1):
         progress = Progress("dispatch", "notices", 0, offset)
         await asyncio.to_thread(fan_out, engine, planned, progress=progress, chunk=2)
+    waits = {"timeout_s": TIMEOUT_S, "lookup_after_s": LOOKUP_AFTER_S}
     channels = [
-        sms_channel(order.addresses, links, status_callbacks=True, lookup_after_s=LOOKUP_AFTER_S),
-        email_channel(order.addresses, lookup_after_s=LOOKUP_AFTER_S),
+        sms_channel(order.addresses, links, status_callbacks=True, **waits),
+        email_channel(order.addresses, **waits),
     ]
+    settings = dataclasses.replace(SETTINGS, lease_s=order.lease_s)
     async with dispatching(
-        engine, channels, links=links, settings=SETTINGS, worker=order.worker, renderer=renderer
+        engine, channels, links=links, settings=settings, worker=order.worker, renderer=renderer
     ) as dispatcher:
-        left = await dispatcher.drain(20)
-    await asyncio.sleep(0.03)  # a callback or two more
+        left = await dispatcher.drain(order.patience_s)
+    await asyncio.sleep(order.listen_s)
     serving.cancel()
     return 1 if any(left.values()) else 0
+
+
+def _hang_up(listener: socket.socket) -> None:
+    """End the connections of those who called while nobody lived, without an answer."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
 
 
 def main() -> int:
@@ -186,14 +145,20 @@ def main() -> int:
     app, renderer = create_app(_pages(connect("sqlite://"), "http://127.0.0.1")), _warm_renderer()
     decode = msgspec.json.Decoder(Order).decode
     for line in sys.stdin.buffer:
+        order = decode(line)
+        if order.forgetful:
+            _hang_up(listener)
         child = os.fork()
         if child == 0:
-            status = 1
+            status = DEFECT
             try:
-                order = decode(line)
-                log = os.open(f"{order.report}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+                log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
                 os.dup2(log, 1)  # what it logs is no answer
+                os.dup2(log, 2)
                 status = asyncio.run(live(order, listener, app, renderer))
+            except BaseException:
+                traceback.print_exc()
+                raise
             finally:
                 os._exit(status)
         print(child, flush=True)

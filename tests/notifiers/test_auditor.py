@@ -11,11 +11,15 @@ from aiohttp import web
 from sqlalchemy import Engine, insert, update
 
 from notifiers.auditor import Auditor, Finding, Patience, audit
+from notifiers.callbacks import apply_status
 from notifiers.database import reading
 from notifiers.heartbeat import Heartbeat, calling
+from notifiers.ledger import begin, claim
 from notifiers.operators import Occasion, OperatorEvent
 from notifiers.planner import plan
+from notifiers.reports import attempts_of
 from notifiers.tables import attempts, ledger, notices
+from notifiers.upkeep import recover
 from streams import metrics
 from streams.clock import ManualClock
 from tests.notifiers.samples import NOON, fill, notice
@@ -85,6 +89,26 @@ def test_a_provider_that_says_nothing_is_found(planned: Engine) -> None:
     assert [(one.problem, one.number) for one in found(planned, 1_006)] == [("silent", 2)]
     rows(planned, state="delivered")
     assert found(planned, 1_006) == []
+
+
+def test_silence_after_a_crash_is_found_too(planned: Engine) -> None:
+    """The answer came to a process that had died, so the first callback was all that settled the message."""
+    sms = {"mode": "exercise", "channel": "sms", "limit": 9, "worker": "w1", "lease_s": 60.0, "machine_s": NOON_S}
+    rows(planned, state="planned")
+    with planned.begin() as connection:
+        mine = claim(connection, **sms)  # type: ignore[arg-type]
+        for row in mine:
+            begin(connection, row, "w1", "request", NOON_S)
+        recover(connection, "w1", NOON_S + 1, 60.0)
+        cut_off = [attempts_of(connection, row.id) for row in mine]
+        for row in mine:
+            apply_status(connection, row.id, f"SM-{row.recipient}", "sent")
+        ended = [attempts_of(connection, row.id) for row in mine]
+    assert cut_off == [[(1, "unknown", "interrupted")]] * 2
+    assert ended == [[(1, "sent", "sent")]] * 2
+    with planned.begin() as connection:
+        connection.execute(update(attempts).values(ended_s=NOON_S + 5))
+    assert [(one.problem, one.number) for one in found(planned, 1_006)] == [("silent", 2)]
 
 
 def test_notices_without_rows_are_found_unless_nobody_was_to_get_any(planned: Engine) -> None:
