@@ -68,6 +68,9 @@ COMMANDS = {
     "notices": Lazy(
         "airshed.commands.notices:app", "Notices that need an officer's yes, or wait behind the storm guard."
     ),
+    "silences": Lazy(
+        "airshed.commands.silences:app", "Keep a rule, a province or a plant quiet until a stated time, with a reason."
+    ),
     "operators": Lazy("airshed.commands.operators:app", "Operators' chat and on-call services."),
     "cap": Lazy("airshed.commands.cap:app", "Public alerts in CAP 1.2."),
     "rules": Lazy("airshed.commands.rules:app", "Rule packs."),

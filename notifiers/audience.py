@@ -30,6 +30,7 @@ from sqlalchemy.orm import aliased
 
 from notifiers.deliveries import ChannelName
 from notifiers.ledger import MAY_HAVE_ARRIVED_CODE, WARNING_KINDS, Mode
+from notifiers.silences import Silence, loud, silenced
 from notifiers.tables import facilities, ledger, notices, subscriber_places, subscribers, suppressions
 from notifiers.waiting import own_wait_in_sql
 from rules.notices import ActualNotice, Notice
@@ -55,6 +56,7 @@ class Suppressed(StrEnum):
     NOT_TOLD = "not-told"  # was never warned in this episode, so needs no all-clear
     ALREADY_TOLD = "already-told"  # the last message said the same of these places, less than a day ago
     FREQUENCY_CAP = "frequency-cap"  # has got as many messages of this episode as anybody may
+    SILENCED = "silenced"  # an officer keeps the rule, the province or the plant quiet (:mod:`notifiers.silences`)
     SAME_CONTACT = "same-contact"  # the same number or address gets this notice for another recipient
 
 
@@ -96,11 +98,13 @@ class Circumstances:
         earlier: the episode has other notices of this kind.
         shared: some contacts of the channel belong to several recipients.
         refused: some contacts of the channel are refused by a provider.
+        silences: in force at the hour of the notice, and about it.
     """
 
     earlier: bool = True
     shared: bool = True
     refused: bool = True
+    silences: tuple[Silence, ...] = ()
 
 
 def registry_of(notice: Notice) -> tuple[Table, ColumnElement[str]]:
@@ -203,6 +207,7 @@ def _reason(
 ) -> ColumnElement[str]:
     recipient, contact = covered.c.recipient, table.c[f"{channel}_hash"]
     own = _own_tests(notice, channel, table, recipient, known)
+    own += _silenced(notice, recipient, covered.c.places, known)
     if known.earlier and notice.audience.recipients == "residents" and notice.kind in CAPPED_KINDS:
         own.append((_already_told(notice, channel, recipient, covered.c.places, caps), Suppressed.ALREADY_TOLD))
         own.append((_capped(notice, channel, recipient, caps), Suppressed.FREQUENCY_CAP))
@@ -233,6 +238,14 @@ def _own_tests(
     if notice.audience.told_in is not None:
         tests.append((~_told(notice, channel, recipient), Suppressed.NOT_TOLD))
     return tests
+
+
+def _silenced(
+    notice: Notice, recipient: ColumnElement[str], places: ColumnElement[str], known: Circumstances
+) -> list[tuple[ColumnElement[bool], Suppressed]]:
+    if not known.silences:
+        return []
+    return [(silenced(notice, known.silences, recipient, places), Suppressed.SILENCED)]
 
 
 def _told(notice: Notice, channel: ChannelName, recipient: ColumnElement[str]) -> ColumnElement[bool]:
@@ -307,7 +320,7 @@ def _told_to_another(
         other.c[f"{channel}_hash"] == contact,
         other_key < recipient,
         *_takes_part(other, channel),
-        _is_covered(notice, channel, other, other_key),
+        _is_covered(notice, channel, other, other_key, known),
         ~speaks_against,
     )
 
@@ -317,7 +330,9 @@ def _may_have_got(row: Any) -> ColumnElement[bool]:
     return or_(row.c.state.not_in(NOT_GOT), row.c.reason == MAY_HAVE_ARRIVED_CODE)
 
 
-def _is_covered(notice: Notice, channel: ChannelName, other: Any, key: ColumnElement[str]) -> ColumnElement[bool]:
+def _is_covered(
+    notice: Notice, channel: ChannelName, other: Any, key: ColumnElement[str], known: Circumstances
+) -> ColumnElement[bool]:
     if notice.audience.corrects is not None:
         wrong = aliased(ledger, name="wrong")
         return exists().where(
@@ -327,6 +342,7 @@ def _is_covered(notice: Notice, channel: ChannelName, other: Any, key: ColumnEle
             _may_have_got(wrong),
         )
     if notice.audience.recipients == "facilities":
-        return other.c.province.in_(notice.audience.provinces)  # type: ignore[no-any-return]
+        quiet = silenced(notice, known.silences, key, other.c.province)
+        return and_(other.c.province.in_(notice.audience.provinces), ~quiet)
     place = aliased(subscriber_places, name="place")
-    return exists().where(place.c.subscriber_id == key, place.c.province.in_(notice.audience.provinces))
+    return exists().where(place.c.subscriber_id == key, place.c.province.in_(loud(notice, known.silences)))

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from sqlalchemy import Connection, select, update
 
-from notifiers import standings
+from notifiers import silences, standings
 from notifiers.guard import URGENT
 from notifiers.holding import Held, own_quiet_until_s, quiet_until_s, superseded
 from notifiers.ledger import WARNING_KINDS, Claimed, was_told
@@ -43,12 +43,22 @@ def look(connection: Connection, rows: Sequence[Claimed], now_s: float) -> dict[
     told = _notices(connection, {row.notice for row in about})
     events = standings.of(connection, {row.episode for row in about}, now_s)
     hours = _own_hours(connection, about)
+    silent = [one for one in silences.listed(connection, after_s=now_s) if one.holds(now_s)]
     verdicts = {}
     for row in about:
         if verdict := _idle_or_untold(connection, row, idle):
             verdicts[row.id] = verdict
         elif (notice := told.get(row.notice)) is not None:
-            judged = _untrue(notice, events.get(row.episode)) or _too_early(row, notice, hours, now_s)
+            quiet = [one for one in silent if one.concerns(notice)]
+            judged = (
+                _untrue(notice, events.get(row.episode))
+                or (
+                    Verdict("suppressed", silences.SILENCED)
+                    if silences.silences_places(quiet, row.recipient, row.places)
+                    else None
+                )
+                or _too_early(row, notice, hours, now_s)
+            )
             if judged is not None:
                 verdicts[row.id] = judged
     return verdicts

@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, literal, select, text, update
 from sqlalchemy.orm import aliased
 
-from notifiers import audience
+from notifiers import audience, silences
 from notifiers.audience import DEFAULT_CAPS, Caps, Circumstances, Slice, Suppressed, mode_of
 from notifiers.database import insert as dialect_insert
 from notifiers.database import save_progress
@@ -193,6 +193,7 @@ class _FanOut:
                 earlier=connection.execute(audience.earlier_notices(self._notice)).first() is not None,
                 shared=connection.execute(audience.shared_contacts(self._notice, channel)).first() is not None,
                 refused=connection.execute(audience.refused_contacts(channel)).first() is not None,
+                silences=tuple(silences.in_force(connection, self._notice, self._time_s)),
             )
         return self._known[channel]
 

@@ -16,7 +16,15 @@ from notifiers.tables.messages import (
     progress,
     suppressions,
 )
-from notifiers.tables.operations import episode_standings, escalation_calls, escalations, guarded, paces, switchings
+from notifiers.tables.operations import (
+    episode_standings,
+    escalation_calls,
+    escalations,
+    guarded,
+    paces,
+    silences,
+    switchings,
+)
 from notifiers.tables.people import (
     confirmations,
     consents,
@@ -47,6 +55,7 @@ __all__ = [
     "paces",
     "progress",
     "quotas",
+    "silences",
     "subscriber_places",
     "subscribers",
     "suppressions",

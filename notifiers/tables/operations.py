@@ -28,6 +28,25 @@ switchings = Table(
     Column("time_s", Float, nullable=False),
 )
 
+silences = Table(
+    "silences",  # what an officer keeps quiet; ended early by moving its end, never changed otherwise
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("officer", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("created_s", Float, nullable=False),
+    Column("from_s", BigInteger, nullable=False),
+    Column("until_s", BigInteger, nullable=False),
+    Column("rule", String, nullable=False),  # empty in this and the next three: any
+    Column("recipients", String, nullable=False),
+    Column("provinces", String, nullable=False),  # codes, separated by blanks
+    Column("facility", String, nullable=False),
+    Column("urgent", Integer, nullable=False),  # 1: what is urgent as well
+    Column("ended_by", String, nullable=False, server_default=""),
+    Column("ended_reason", String, nullable=False, server_default=""),
+    Index("silences_until", "until_s"),
+)
+
 paces = Table(
     "paces",
     metadata,
