@@ -80,7 +80,11 @@ def take(
     position = switch.position(connection)
     if position.stopped:
         return Taken(stopped=True, position=position.says)
-    storms = guard.admit(connection, who.mode, who.guard, machine_s) if who.guard else []
+    storms: list[Storm] = []
+    if who.guard:
+        storms = guard.admit(connection, who.mode, who.guard, machine_s)
+    else:
+        guard.admit_all(connection, who.mode)
     conditions = [guard.admitted()] if who.guard else []
     if only_urgent:
         conditions.append(guard.is_urgent())

@@ -97,6 +97,12 @@ def admit(connection: Connection, mode: Mode, guard: Guard, machine_s: float) ->
     ]
 
 
+def admit_all(connection: Connection, mode: Mode) -> None:
+    """Let every notice go that was planned since the last call: for a dispatcher without a guard. What is published
+    elsewhere (:mod:`notifiers.cap.publication`) asks whether a notice was let go, and not whether there is a guard."""
+    connection.execute(update(notices).where(notices.c.mode == mode, _IS_NEW).values(guard="open"))
+
+
 def _judge(connection: Connection, notice: str, guard: Guard, machine_s: float) -> Storm | None:
     waiting = ledger.c.notice == notice, ledger.c.state.in_(("planned", "held"))
     complete = connection.execute(select(notices.c.complete).where(notices.c.id == notice)).scalar_one()

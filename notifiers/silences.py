@@ -153,6 +153,11 @@ def silences_places(by: Sequence[Silence], recipient: str, places: str) -> bool:
     )
 
 
+def wholly(notice: Notice, by: Sequence[Silence]) -> bool:
+    """Whether no resident at all is to hear of a notice: it does not appear in public either."""
+    return bool(by) and not loud(notice, by)
+
+
 def loud(notice: Notice, by: Iterable[Silence]) -> list[str]:
     """The notice's provinces in which residents still hear it."""
     scopes = [provinces for facility, provinces in _scopes(by) if not facility]

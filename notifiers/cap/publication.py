@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import structlog
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
-from notifiers import operators, switch
+from notifiers import operators, silences, switch
 from notifiers.approvals import listed
 from notifiers.cap.alerts import PUBLIC_KINDS, Publisher, alerts
 from notifiers.cap.documents import CapError, document
@@ -20,7 +20,8 @@ from notifiers.cap.model import ActualAlert, Alert, ExerciseAlert
 from notifiers.cap.words import Speaker
 from notifiers.database import reading
 from notifiers.operators import Occasion, OperatorEvent
-from notifiers.tables import notices
+from notifiers.silences import Silence
+from notifiers.tables import approvals, guarded, notices
 from rules.notices import Notice
 from streams.clock import Clock, utc
 
@@ -114,19 +115,66 @@ def _documents(made: Iterable[Alert]) -> dict[str, bytes]:
     return documents
 
 
+@dataclass(frozen=True)
+class _LetGo:
+    """A notice that may go out, and since when (machine time)."""
+
+    notice: Notice
+    since_s: float
+
+
 def _published(connection: Connection, now: datetime) -> list[Notice]:
-    """The notices that count: of the public kinds, with whatever yes they need."""
+    """The notices that count: of the public kinds, let go by the storm guard, with whatever yes they need, and not
+    kept quiet as a whole.
+
+    A warning that was let go late, when something newer of its episode was out already, is left out: nobody gets it by
+    message either, and what has been published must not change under its readers.
+    """
     since_s = (now - timedelta(days=_READ_DAYS)).timestamp()
     rows = connection.execute(
-        select(notices.c.body, notices.c.approval)
-        .where(notices.c.kind.in_(PUBLIC_KINDS), notices.c.time_s >= since_s)
+        select(notices.c.body, notices.c.approval, notices.c.taken_s, guarded.c.released_s)
+        .outerjoin(guarded, guarded.c.notice == notices.c.id)
+        .where(notices.c.kind.in_(PUBLIC_KINDS), notices.c.time_s >= since_s, notices.c.guard == "open")
         .order_by(notices.c.time_s, notices.c.id)
     ).all()
-    found = [_decoder.decode(row.body) for row in rows]
-    if all(notice.approval == "none" for notice in found):
-        return found
-    released = {w.notice.id for w in listed(connection, now.timestamp()) if w.state == "released"}
-    return [notice for notice in found if notice.approval == "none" or notice.id in released]
+    agreed = _agreed(connection, now.timestamp()) if any(row.approval != "none" for row in rows) else {}
+    quiet = silences.listed(connection, after_s=since_s)
+    found = []
+    for row in rows:
+        notice = _decoder.decode(row.body)
+        if (notice.approval == "none" or notice.id in agreed) and not _is_quiet(notice, row.taken_s, quiet):
+            later = max(row.released_s or 0.0, agreed.get(notice.id, 0.0))
+            found.append(_LetGo(notice, later or row.taken_s))
+    return [one.notice for one in found if not _is_overtaken(one, found)]
+
+
+def _agreed(connection: Connection, now_s: float) -> dict[str, float]:
+    """When each notice that needs a yes has got the last one."""
+    said = select(approvals.c.notice, func.max(approvals.c.time_s)).group_by(approvals.c.notice)
+    times = dict(connection.execute(said).tuples().all())
+    return {
+        w.notice.id: times[w.notice.id] for w in listed(connection, now_s) if w.state == "released" and w.approved_by
+    }
+
+
+def _is_quiet(notice: Notice, taken_s: float, quiet: Sequence[Silence]) -> bool:
+    """Whether an officer had silenced all of it when it was taken up. A later silence takes nothing back."""
+    time_s = notice.time.timestamp()
+    known = [one for one in quiet if one.created_s <= taken_s and (one.holds(time_s) or one.holds(taken_s))]
+    return silences.wholly(notice, [one for one in known if one.concerns(notice)])
+
+
+def _is_overtaken(one: _LetGo, found: Sequence[_LetGo]) -> bool:
+    if one.notice.kind != "advisory":
+        return False
+    return any(
+        other.notice.episode == one.notice.episode
+        and type(other.notice) is type(one.notice)
+        and other.notice.kind in ("advisory", "all-clear")
+        and other.notice.time > one.notice.time
+        and other.since_s < one.since_s
+        for other in found
+    )
 
 
 def _replace(path: Path, content: bytes) -> None:

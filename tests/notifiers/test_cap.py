@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lxml import etree
 from sqlalchemy import Engine
 
 from console.cap import cap_routes
-from notifiers import switch
+from notifiers import guard, silences, switch
 from notifiers.approvals import approve
 from notifiers.cap.alerts import Publisher, alerts, trial
 from notifiers.cap.checks import NAMESPACE, problems
@@ -25,10 +26,12 @@ from notifiers.cap.feed import Feed, WrongFeedError
 from notifiers.cap.model import ActualAlert, ExerciseAlert
 from notifiers.cap.publication import Publication
 from notifiers.facts import Addressee
+from notifiers.guard import Guard
 from notifiers.planner import plan
+from notifiers.silences import Silence
 from rules.notices import Audience, ExerciseNotice, Notice, NoticeProvince
 from streams.clock import ManualClock
-from tests.notifiers.samples import NOON, notice
+from tests.notifiers.samples import NOON, fill, notice
 
 CAP = f"{{{NAMESPACE}}}"
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -276,10 +279,98 @@ def publication(sqlite_engine: Engine, tmp_path: Path) -> Publication:
     return Publication(sqlite_engine, PUBLISHER, Voice(), "https://alerts.example.org/cap", clock, tmp_path / "cap")
 
 
-def planned(engine: Engine, *made: Notice) -> None:
+def planned(engine: Engine, *made: Notice, let_go: Guard | None = None) -> None:
+    """Notices that a dispatcher has looked at; without ``let_go`` it has no guard."""
     with engine.begin() as connection:
         for one in made:
             plan(connection, one)
+        for mode in ("actual", "exercise"):
+            if let_go is None:
+                guard.admit_all(connection, mode)  # type: ignore[arg-type]
+            else:
+                guard.admit(connection, mode, let_go, NOON.timestamp())  # type: ignore[arg-type]
+
+
+def shown(publication: Publication, folder: str = "public") -> list[str]:
+    """Ids of the notices that alerts are published of."""
+    return sorted(name.partition(".")[2] for name in publication.current()[folder].documents)
+
+
+@pytest.mark.parametrize("exercise", [False, True])
+def test_what_the_storm_guard_holds_is_not_public_before_it_is_released(
+    publication: Publication, tmp_path: Path, exercise: bool
+) -> None:
+    fill(publication.engine, tmp_path, 4, 0)
+    folder = "exercise" if exercise else "public"
+    held, small = notice(exercise=exercise), notice(exercise=exercise, provinces=["24"], transition=2)
+    with publication.engine.begin() as connection:
+        plan(connection, held)
+    assert shown(publication, folder) == [], "no dispatcher has looked at it: it may be one that the guard holds"
+    planned(publication.engine, small, let_go=Guard(recipients=5))
+    assert [name.endswith(small.id) for name in shown(publication, folder)] == [True]
+    publication.write()
+    assert not list(tmp_path.rglob(f"*{held.id}.xml"))
+    with publication.engine.begin() as connection:
+        guard.release(connection, held.id, "Duty 7", "the readings are right", NOON.timestamp() + 60)
+    assert len(shown(publication, folder)) == 2
+    publication.write()
+    assert len(list(tmp_path.rglob(f"*{held.id}.xml"))) == 1
+
+
+def test_guard_and_approval_are_both_needed(publication: Publication, tmp_path: Path) -> None:
+    fill(publication.engine, tmp_path, 4, 0)
+    both = notice(exercise=False, approval="officer")
+    planned(publication.engine, both, let_go=Guard(recipients=5))
+    with publication.engine.begin() as connection:
+        approve(connection, both.id, "officer-7", NOON.timestamp() + 60)
+    assert shown(publication) == [], "the storm guard still holds it"
+    with publication.engine.begin() as connection:
+        guard.release(connection, both.id, "Duty 7", "", NOON.timestamp() + 90)
+    assert len(shown(publication)) == 1
+
+
+def test_an_urgent_notice_that_the_guard_lets_pass_is_public_at_once(publication: Publication, tmp_path: Path) -> None:
+    fill(publication.engine, tmp_path, 4, 0)
+    planned(publication.engine, notice(exercise=False, priority=0), let_go=Guard(recipients=5))
+    assert len(shown(publication)) == 1
+
+
+def test_what_is_released_when_something_newer_is_out_changes_nothing(publication: Publication, tmp_path: Path) -> None:
+    """Nobody gets it by message (superseded); in the feed it would rewrite what readers already have."""
+    fill(publication.engine, tmp_path, 4, 0)
+    held, newer = notice(exercise=False), notice(exercise=False, level=3, transition=2, hours=1)
+    planned(publication.engine, held, let_go=Guard(recipients=5))
+    planned(publication.engine, newer)  # one that is below the limit
+    before = publication.current()["public"].documents
+    with publication.engine.begin() as connection:
+        guard.release(connection, held.id, "Duty 7", "", time.time() + 60)
+    assert publication.current()["public"].documents == before
+    assert len(before) == 1
+
+
+@pytest.mark.parametrize(
+    ("provinces", "number"), [(("01", "24"), 0), (("01",), 1)], ids=["everywhere", "in-one-of-two-provinces"]
+)
+def test_what_is_silenced_everywhere_is_not_public(
+    publication: Publication, provinces: tuple[str, ...], number: int
+) -> None:
+    now = datetime.now(UTC)
+    publication = replace(publication, clock=ManualClock(now.timestamp() + 60))
+    planned(publication.engine, notice(exercise=False, time=now))
+    silence = Silence(
+        id="",
+        officer="Duty 7",
+        reason="calibration",
+        created_s=0,
+        from_s=int(now.timestamp()) - 60,
+        until_s=int(now.timestamp()) + 3600,
+        provinces=provinces,
+    )
+    time.sleep(0.01)
+    with publication.engine.begin() as connection:
+        silences.add(connection, silence, time.time())
+    planned(publication.engine, notice(exercise=False, transition=2, time=now))
+    assert len(shown(publication)) == 1 + number, "a silence takes nothing back, and keeps new ones out"
 
 
 def test_files_and_feeds_keep_exercise_and_actual_apart(publication: Publication, tmp_path: Path) -> None:
