@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -61,13 +62,14 @@ def stations_of(pack: Pack, each: int) -> StationRegistry:
 def readings_of(pack: Pack, trial: Trial, registry: StationRegistry) -> ReadingBatch:
     """The hourly readings of a case."""
     start_s = epoch_s(trial.begins.replace(tzinfo=ZoneInfo(pack.airshed.zone)))
+    standard = pack.airshed.standard
     columns = {
         (province.code, name): course(text)
         for province in pack.airshed.provinces
         for name, text in trial.of_province(province.code).items()
     }
     rows = [
-        (row, _pollutant(name), start_s + hour * HOUR_S, value if name != INDEX else pm25_of_index(pack, value))
+        (row, _pollutant(name), start_s + hour * HOUR_S, value if name != INDEX else pm25_of_index(standard, value))
         for row, station in enumerate(registry.stations)
         for (code, name), values in columns.items()
         if code == station.province
@@ -85,9 +87,13 @@ def readings_of(pack: Pack, trial: Trial, registry: StationRegistry) -> ReadingB
     )
 
 
-def pm25_of_index(pack: Pack, index: float) -> float:
-    """The PM2.5 with this index, µg/m³, by halving the range of concentrations that occur."""
-    column = STANDARDS[pack.airshed.standard].column("pm25", "24h")
+@cache
+def pm25_of_index(standard: str, index: float) -> float:
+    """The PM2.5 with this index by a standard, µg/m³, by halving the range of concentrations that occur.
+
+    Kept: the courses of all cases together have a few hundred different values, at tens of thousands of hours.
+    """
+    column = STANDARDS[standard].column("pm25", "24h")
     assert column is not None, "every standard has one"
     low, high = 0.0, 1000.0
     for _ in range(40):
