@@ -11,13 +11,14 @@ from streams.errors import Problem
 
 
 def stage_problems(document: Document, pack: Pack) -> Iterator[Problem]:
-    """Everything wrong with stages, revocations, waiting times, quorums and quiet hours."""
+    """Everything wrong with stages, revocations, waiting times, signatures, quorums and quiet hours."""
     rules = {rule.id: rule for rule in pack.rules}
     for number, rule in enumerate(pack.rules):
         path: Path = ("rules", number)
         yield from _extends(document, path, rule, rules)
         yield from _revokes(document, path, rule, rules)
         yield from _waits(document, path, rule)
+        yield from _signature(document, path, rule)
         yield from _quorum(document, path, rule, pack)
         if rule.audience.at_level > len(pack.airshed.levels):
             message = f"level {rule.audience.at_level} of {len(pack.airshed.levels)}: nobody would ever be told"
@@ -79,6 +80,16 @@ def _waits(document: Document, path: Path, rule: Rule) -> Iterator[Problem]:
     if "status" in rule.on and rule.once_per == "transition" and not rule.cooling_hours:
         remedy = "give cooling_hours, or once_per: level"
         yield document.problem((*path, "on"), "would speak in every hour of an episode", remedy)
+
+
+def _signature(document: Document, path: Path, rule: Rule) -> Iterator[Problem]:
+    """Nobody but those who may sign it sees a draft that nobody has signed."""
+    if rule.notice != "order-draft" or rule.approval != "none" or rule.audience.recipients == "authorities":
+        return
+    place = (*path, "approval") if (*path, "approval") in document.nodes else (*path, "notice")
+    message = f"an order-draft to {rule.audience.recipients} without a signature"
+    remedy = "write approval: officer, or two-officers; only a draft to authorities goes to those who sign it"
+    yield document.problem(place, message, remedy)
 
 
 def _quorum(document: Document, path: Path, rule: Rule, pack: Pack) -> Iterator[Problem]:

@@ -232,6 +232,38 @@ def test_what_is_refused(one: str, two: str, message: str) -> None:
     assert any(message in str(problem) for problem in caught.value.problems), str(caught.value)
 
 
+DRAFT = """
+  - id: order
+    on: [opened]
+    notice: order-draft
+    audience: {recipients: %s}
+    template: request
+    actions: {en: [stop]}
+%s"""
+
+
+@pytest.mark.parametrize("recipients", ["facilities", "residents"])
+@pytest.mark.parametrize(
+    ("approval", "place"), [("", "21:13: rules[2].notice"), ("    approval: none\n", "25:15: rules[2].approval")]
+)
+def test_an_order_draft_goes_nowhere_unsigned(recipients: str, approval: str, place: str) -> None:
+    with pytest.raises(PackError) as caught:
+        parse_pack("p.yaml", (HEAD % ("", "") + DRAFT.lstrip("\n") % (recipients, approval)).encode())
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        f"p.yaml:{place}: an order-draft to {recipients} without a signature "
+        "(write approval: officer, or two-officers; only a draft to authorities goes to those who sign it)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipients", "approval"), [("facilities", "officer"), ("facilities", "two-officers"), ("authorities", "none")]
+)
+def test_a_signed_draft_goes_out_and_those_who_sign_get_it_as_it_is(recipients: str, approval: str) -> None:
+    text = HEAD % ("", "") + DRAFT.lstrip("\n") % (recipients, f"    approval: {approval}\n")
+    assert parse_pack("p.yaml", text.encode()).rules[2].approval == approval
+
+
 def test_a_pack_with_a_rule_that_waits_has_its_hours_told() -> None:
     assert parse_pack("p.yaml", (HEAD % ("", "")).encode()).airshed.detection.hourly_status is True
     assert PACK.airshed.detection.hourly_status is False
