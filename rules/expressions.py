@@ -11,17 +11,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from rules.cel_runtime import cel
 
-_COMPARISONS = ("==", "!=", "<=", ">=", "<", ">", " in ")
+COMPARISONS = ("==", "!=", "<=", ">=", "<", ">", "in")
+_IN_TEXT = (*COMPARISONS[:-1], " in ")
 _MACRO = re.compile(
     r"^(?P<range>.+?)\.\s*(?P<name>exists_one|exists|all)\s*\(\s*(?P<variable>[A-Za-z_]\w*)\s*,", re.DOTALL
 )
 _STRING = re.compile(r"[rR]?(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")", re.DOTALL)
 _OPENING, _CLOSING = "([{", ")]}"
 _BLANKS = re.compile(r"\s")
+
+compiled = lru_cache(maxsize=1000)(cel.compile)
+"""The program of a text; the same pieces are run on many events."""
 
 
 class Failed(str):
@@ -67,8 +72,8 @@ def needed(part: Part, wanted: bool = True) -> str:
         wishes = [wish for wish in (needed(piece, wanted) for piece in part.pieces) if wish]
         joined = (" and " if every else " or ").join(dict.fromkeys(wishes))
         return f"({joined})" if len(wishes) > 1 else joined
-    if part.operator in _COMPARISONS or part.operator == "in":
-        held = ", ".join(_holds(piece) for piece in part.pieces if not _is_literal(piece))
+    if part.operator in COMPARISONS:
+        held = ", ".join(_holds(piece) for piece in part.pieces if piece.pieces or not is_literal(piece.text))
         return f"{part.text}{'' if wanted else ' not'} ({held})" if held else part.text
     return f"{part.text} would have to be {shown(wanted)}, it is {shown(part.value)}"
 
@@ -85,20 +90,21 @@ def shown(value: Any) -> str:
 
 
 def _part(text: str, variables: Mapping[str, Any], element: str = "") -> Part:
-    text = _bare(text)
-    operator, pieces = _cut(text)
+    _, text = bare(text)
+    operator, spans = cut(text)
     if operator:
-        parts = tuple(_part(piece, variables) for piece in pieces)
-        return Part(text, _value(text, variables), operator.strip(), parts, element)
+        parts = tuple(_part(text[start:end], variables) for start, end in spans)
+        return Part(text, value_of(text, variables), operator, parts, element)
     macro = _elements(text, variables)
     if macro is not None:
-        return Part(text, _value(text, variables), macro[0], macro[1], element)
-    return Part(text, _value(text, variables), element=element)
+        return Part(text, value_of(text, variables), macro[0], macro[1], element)
+    return Part(text, value_of(text, variables), element=element)
 
 
-def _value(text: str, variables: Mapping[str, Any]) -> Any:
+def value_of(text: str, variables: Mapping[str, Any]) -> Any:
+    """What a piece gives, or :class:`Failed`."""
     try:
-        program = cel.compile(text)
+        program = compiled(text)
         known = {name: variables[name] for name in program.variables() if name in variables}
         return program.execute(known)
     except KeyError as error:
@@ -107,19 +113,23 @@ def _value(text: str, variables: Mapping[str, Any]) -> Any:
         return Failed(str(error).split(". ")[0])
 
 
-def _cut(text: str) -> tuple[str, list[str]]:
+Spans = list[tuple[int, int]]
+"""Where pieces begin and end in a text."""
+
+
+def cut(text: str) -> tuple[str, Spans]:
     """The operator that decides last, and what it joins; an empty operator where there is none."""
     open_places = list(_outside(text))
     for find in (_ternary, _logical, _comparison):
-        operator, pieces = find(text, open_places)
+        operator, spans = find(text, open_places)
         if operator:
-            return operator, pieces
+            return operator.strip(), spans
     if text.startswith("!"):
-        return "!", [text[1:]]
+        return "!", [(1, len(text))]
     return "", []
 
 
-def _ternary(text: str, places: list[int]) -> tuple[str, list[str]]:
+def _ternary(text: str, places: list[int]) -> tuple[str, Spans]:
     question = next((place for place in places if text[place] == "?" and text[place : place + 2] != "?."), None)
     if question is None:
         return "", []
@@ -129,42 +139,59 @@ def _ternary(text: str, places: list[int]) -> tuple[str, list[str]]:
             depth += 1
         elif place > question and text[place] == ":":
             if not depth:
-                return "?:", [text[:question], text[question + 1 : place], text[place + 1 :]]
+                return "?:", [(0, question), (question + 1, place), (place + 1, len(text))]
             depth -= 1
     return "", []
 
 
-def _logical(text: str, places: list[int]) -> tuple[str, list[str]]:
+def _logical(text: str, places: list[int]) -> tuple[str, Spans]:
     for operator in ("||", "&&"):
         cuts = [place for place in places if text.startswith(operator, place)]
         if cuts:
             edges = zip([0, *(cut + 2 for cut in cuts)], [*cuts, len(text)], strict=True)
-            return operator, [text[start:end] for start, end in edges]
+            return operator, list(edges)
     return "", []
 
 
-def _comparison(text: str, places: list[int]) -> tuple[str, list[str]]:
+def _comparison(text: str, places: list[int]) -> tuple[str, Spans]:
     """The last comparison: they are grouped from the left."""
     plain = _BLANKS.sub(" ", text)
     for place in reversed(places):
-        for operator in _COMPARISONS:
+        for operator in _IN_TEXT:
             # "<" is not the comparison in "<=", nor "=" in "!="; longer ones come first in the table.
             if plain.startswith(operator, place) and not (operator in "<>" and plain[place + 1 : place + 2] == "="):
-                return operator, [text[:place], text[place + len(operator) :]]
+                return operator, [(0, place), (place + len(operator), len(text))]
     return "", []
 
 
-def _elements(text: str, variables: Mapping[str, Any]) -> tuple[str, tuple[Part, ...]] | None:
-    """What ``list.exists(x, …)`` and its like gave for each element; ``None`` for anything else."""
+@dataclass(frozen=True)
+class Macro:
+    """``range.name(variable, body)``: a question asked of every element; ``start`` is where the body begins."""
+
+    range: str
+    name: str
+    variable: str
+    body: str
+    start: int
+
+
+def macro_of(text: str) -> Macro | None:
+    """``list.exists(x, …)`` and its like; ``None`` for anything else."""
     match = _MACRO.match(text)
     if match is None or not text.endswith(")") or len(text) - 1 not in _closings_of(text, match["range"]):
         return None
-    elements = _value(match["range"], variables)
-    if isinstance(elements, Failed) or not isinstance(elements, list | dict):
+    return Macro(match["range"], match["name"], match["variable"], text[match.end() : -1], match.end())
+
+
+def _elements(text: str, variables: Mapping[str, Any]) -> tuple[str, tuple[Part, ...]] | None:
+    """What a macro gave for each element; ``None`` for anything else."""
+    macro = macro_of(text)
+    elements = value_of(macro.range, variables) if macro else None
+    if macro is None or not isinstance(elements, list | dict):
         return None
-    body, variable = text[match.end() : -1], match["variable"]
-    return f"{match['name']} {variable}", tuple(
-        _part(body, {**variables, variable: element}, f"{variable} = {shown(element)}") for element in elements
+    variable = macro.variable
+    return f"{macro.name} {variable}", tuple(
+        _part(macro.body, {**variables, variable: element}, f"{variable} = {shown(element)}") for element in elements
     )
 
 
@@ -196,13 +223,15 @@ def _outside(text: str, *, closing: bool = False) -> Iterator[int]:
         place += 1
 
 
-def _bare(text: str) -> str:
-    """Without blanks and brackets around the whole."""
-    text = text.strip()
+def bare(text: str) -> tuple[int, str]:
+    """A text without blanks and brackets around the whole, and where in it that begins."""
+    start, text = len(text) - len(text.lstrip()), text.strip()
     while text.startswith("(") and next(_outside(text, closing=True), -1) == len(text) - 1:
-        text = text[1:-1].strip()
-    return text
+        inside = text[1:-1]
+        start, text = start + 1 + len(inside) - len(inside.lstrip()), inside.strip()
+    return start, text
 
 
-def _is_literal(part: Part) -> bool:
-    return not part.pieces and not cel.compile(part.text).variables()
+def is_literal(text: str) -> bool:
+    """Whether a piece hangs on no variable."""
+    return not compiled(text).variables()
