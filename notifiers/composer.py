@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine, select
 
-from notifiers import confirmations, standings
+from notifiers import confirmations, missing_keys, standings
 from notifiers.contacts import Vault
 from notifiers.database import reading
-from notifiers.errors import UnsendableError
+from notifiers.errors import MissingKeyError, UnsendableError
 from notifiers.facts import Addressee
 from notifiers.ledger import WARNING_KINDS, Claimed
 from notifiers.links import Links
@@ -25,11 +26,15 @@ from notifiers.tables import attempts, facilities, subscribers
 from notifiers.tables import confirmations as asked_for
 from notifiers.withdrawal import OPTED_OUT
 from rules.notices import ActualNotice, Notice
+from streams.errors import ConfigurationError
 from streams.schemas import EpisodeEvent
 
+_log = structlog.get_logger(__name__)
 _CONTACTS = {"sms": "sms", "voice": "sms", "email": "email", "webhook": "webhook"}
 """In which column of a registry the contact of a channel is: a call goes to the number of the SMS."""
 _SERVICE_NAME = "Airshed"
+UNREADABLE = "unreadable-contact"
+"""Reason of a row whose contact no configured key opens, while it opens others."""
 _NOTICES_KEPT = 64  # an episode of a week has a few dozen; each is some kilobytes
 
 
@@ -41,6 +46,7 @@ class Composer:
         self._vault = vault
         self._links = links
         self._renderer = renderer or Renderer()
+        self._has_key = False
         self._notice = lru_cache(maxsize=_NOTICES_KEPT)(self._load_notice)
 
     def compose(self, rows: Iterable[Claimed], now_s: float) -> dict[str, Message | UnsendableError]:
@@ -58,7 +64,23 @@ class Composer:
                 )
             except UnsendableError as error:
                 composed[row.id] = error
+            except Exception as error:  # noqa: BLE001 - one row's defect must not hold up its neighbours; no text of it
+                _log.error("defect in composing", delivery=row.id, error=type(error).__name__)
+                composed[row.id] = UnsendableError("defect", f"a defect ({type(error).__name__})")
         return composed
+
+    def _opened(self, row: Claimed, sealed: bytes) -> str:
+        """The contact in clear. Raises :class:`UnsendableError`: of this row alone, or of a key that is missing."""
+        try:
+            contact = self._vault.open(sealed)
+        except ConfigurationError:
+            if not self._has_key:
+                with reading(self._engine) as connection:
+                    if missing_keys.is_missing(connection, self._vault):
+                        raise MissingKeyError from None
+            raise UnsendableError(UNREADABLE, f"no key opens the {row.channel} contact of {row.recipient}") from None
+        self._has_key = True
+        return contact
 
     def _message(
         self,
@@ -79,7 +101,7 @@ class Composer:
         stop_link = self._links.unsubscribe(row.recipient, row.channel) if row.registry == "residents" else ""
         first, *further = _places(row) or [person["province"]]
         addressee = Addressee(
-            contact=self._vault.open(person["sealed"]),
+            contact=self._opened(row, person["sealed"]),
             province=first,
             facility=person["name"],
             places=tuple(further),
@@ -115,7 +137,7 @@ class Composer:
             episode=row.episode,
             language=row.language,
             sender_name=_SERVICE_NAME,
-            contact=self._vault.open(person["sealed"]),
+            contact=self._opened(row, person["sealed"]),
             content=words(code, person["purpose"], row.language, exercise=exercise),
             useful_s=row.valid_until_s - now_s,
             first_tried_s=min((started_s for started_s, _ in tries), default=0.0),

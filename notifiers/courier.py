@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 
 from notifiers import ledger, operators, pacing, switch
 from notifiers.callbacks import STATE_OF_CALL, STATE_OF_STATUS, apply_status
+from notifiers.composer import UNREADABLE
 from notifiers.deliveries import DeliveryState
-from notifiers.errors import ChannelDownError, UnsendableError
+from notifiers.errors import ChannelDownError, MissingKeyError, UnsendableError
 from notifiers.failpoints import failpoint
 from notifiers.guard import URGENT
 from notifiers.ledger import UNKNOWABLE, Claimed, Mode, Moved, Phase
@@ -77,8 +78,7 @@ class Courier(Generic[M]):
     async def send(self, row: Claimed, composed: object) -> None:
         """Send a claimed row and write down what came of it."""
         if isinstance(composed, UnsendableError):
-            _log.error("message cannot be composed", delivery=row.id, reason=composed.reason, detail=str(composed))
-            await self.settle(row, "failed", composed.reason)
+            await self._not_composed(row, composed)
             return
         message = self._checked(composed)
         parts = message.content.parts if isinstance(message.content, SmsText) else 1
@@ -109,6 +109,9 @@ class Courier(Generic[M]):
     async def look_up(self, row: Claimed, composed: object) -> None:
         """Ask the provider what became of a message whose answer was lost."""
         failpoint("before-reconcile")
+        if isinstance(composed, MissingKeyError):
+            await self._not_asked(row, composed.reason)
+            return
         if isinstance(composed, UnsendableError):
             await self.settle(row, "unknown", UNKNOWABLE)
             return
@@ -117,8 +120,11 @@ class Courier(Generic[M]):
         try:
             answer = await self.channel.reconcile(message, self._taken)
         except RetryableDeliveryError as error:
-            wait_s = self._settings.backoff.wait_s(row.attempts, self._chance)
-            await self.settle(row, "unknown", error.code, due_s=self._machine.now_s() + wait_s)
+            await self._not_asked(row, error.code)
+            return
+        except Exception as error:  # noqa: BLE001 - a defect in a channel: asked again later, like any that failed
+            _log.error("defect in a channel", delivery=row.id, channel=self.channel.name, error=type(error).__name__)
+            await self._not_asked(row, "defect")
             return
         _log.info("lost answer looked up", delivery=row.id, channel=self.channel.name, answer=type(answer).__name__)
         if isinstance(answer, Found):
@@ -142,6 +148,20 @@ class Courier(Generic[M]):
         self.ended += 1
         if moved is Moved.APPLIED:
             DELIVERIES.labels(self.channel.name, "failed").inc()
+
+    async def _not_asked(self, row: Claimed, code: str) -> None:
+        wait_s = self._settings.backoff.wait_s(row.attempts, self._chance)
+        await self.settle(row, "unknown", code, due_s=self._machine.now_s() + wait_s)
+
+    async def _not_composed(self, row: Claimed, error: UnsendableError) -> None:
+        """It fails; but without any key nothing does: the channel waits until there is one."""
+        _log.error("message cannot be composed", delivery=row.id, reason=error.reason, detail=str(error))
+        if isinstance(error, MissingKeyError):
+            await self._failed(row, ChannelDownError(str(error), code=error.reason, remedy=error.remedy), 0)
+            return
+        await self.settle(row, "failed", error.reason)
+        if error.reason == UNREADABLE:
+            _tell(Occasion.UNREADABLE, self.channel.name, f"delivery {row.id} of {row.recipient} is the newest")
 
     async def settle(self, row: Claimed, state: DeliveryState, reason: str, **more: Any) -> None:
         """Settle, and count it if it happened."""

@@ -29,3 +29,12 @@ class UnsendableError(AirshedError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class MissingKeyError(UnsendableError):
+    """No contact can be opened: not this message's fault, and over when the key is back. The message stays planned."""
+
+    remedy = "put the key back under contacts.keys that was in use when the registry was filled, behind the newest"
+
+    def __init__(self) -> None:
+        super().__init__("missing-key", "no stored contact can be opened with any configured key")

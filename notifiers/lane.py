@@ -74,7 +74,7 @@ class Lane(Generic[M]):
         """Send and look up until nothing is due (or, once ``stopping``, until what is under way has ended).
 
         Returns the number of rows that came to an end: a row that only went back to be tried again is no progress.
-        Raises what the database raises.
+        Raises what the database raises, after what is under way has ended: a send that is cut off would be unknown.
         """
         await self._turn_aside()
         ended_before = self.courier.ended
@@ -88,9 +88,14 @@ class Lane(Generic[M]):
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
-        finally:
+        except asyncio.CancelledError:
             for task in running:
                 task.cancel()
+            raise
+        except Exception:
+            if running:
+                await asyncio.wait(running)
+            raise
 
     async def _turn_aside(self) -> None:
         """When the channel has been down for long: another provider, or another channel for what is urgent."""

@@ -40,6 +40,7 @@ class Occasion(StrEnum):
     UNKNOWABLE = "unknowable"
     OVERDUE = "overdue"
     SENT_TWICE = "sent-twice"
+    UNREADABLE = "unreadable"
     STORM_GUARD = "storm-guard"
     CEILING = "ceiling"
     REFUSED = "refused"
@@ -92,6 +93,11 @@ OCCASIONS: dict[Occasion, _Told] = {
         "warning",
         "The provider holds two messages for one delivery",
         "Compare both ids with the provider; tell the developers.",
+    ),
+    Occasion.UNREADABLE: _Told(
+        "warning",
+        "A contact cannot be read, its messages fail",
+        "Put its key back under contacts.keys, or have the contact given anew (`airshed subscribers show`).",
     ),
     Occasion.STORM_GUARD: _Told(
         "critical", "Messages wait for a person", "Release or reject them in the operations centre."
