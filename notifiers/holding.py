@@ -7,15 +7,15 @@ warning that was held would be wrong.
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select, true, update
 from sqlalchemy.orm import aliased
 
 from notifiers.ledger import Mode
+from notifiers.quiet_hours import quiet_until_s
 from notifiers.tables import ledger
 from rules.notices import Notice
 
@@ -37,36 +37,6 @@ class Held(StrEnum):
 IS_HELD = ledger.c.state == literal_column("'held'")
 """Written out, not bound: only then do both databases see that the small index of held rows answers it. These are asked
 at every turn of the dispatcher, beside a ledger of millions."""
-
-
-def quiet_until_s(notice: Notice, moment: datetime) -> int:
-    """When the quiet hours of a notice that hold ``moment`` end, UTC epoch seconds; 0 if it lies outside of them.
-
-    The day they end on is that of the local clock, so that 06:00 is 06:00 on the morning clocks change as well.
-    """
-    if not notice.quiet_hours:
-        return 0
-    begins, ends = (time.fromisoformat(text) for text in notice.quiet_hours.split("-"))
-    return _end_of(begins, ends, ZoneInfo(notice.zone), moment)
-
-
-def own_quiet_until_s(quiet_from: int | None, quiet_to: int | None, zone: str, moment: datetime) -> int:
-    """The same for the hours in which a person wants silence, in minutes of the local day; ``None``: has no such."""
-    if quiet_from is None or quiet_to is None or quiet_from == quiet_to:
-        return 0
-    begins, ends = (time(minute // 60 % 24, minute % 60) for minute in (quiet_from, quiet_to))
-    return _end_of(begins, ends, ZoneInfo(zone), moment)
-
-
-def _end_of(begins: time, ends: time, zone: ZoneInfo, moment: datetime) -> int:
-    local = moment.astimezone(zone)
-    now = local.time()
-    over_midnight = ends <= begins
-    inside = (now >= begins or now < ends) if over_midnight else begins <= now < ends
-    if not inside:
-        return 0
-    day = local.date() + timedelta(days=1 if over_midnight and now >= begins else 0)
-    return int(datetime.combine(day, ends, zone).timestamp())
 
 
 def wait_of(notice: Notice, moment: datetime) -> dict[str, Any]:

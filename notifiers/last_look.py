@@ -15,8 +15,9 @@ from sqlalchemy import Connection, select, update
 
 from notifiers import silences, standings
 from notifiers.guard import URGENT
-from notifiers.holding import Held, own_quiet_until_s, quiet_until_s, superseded
+from notifiers.holding import Held, superseded
 from notifiers.ledger import WARNING_KINDS, Claimed, was_told
+from notifiers.quiet_hours import own_quiet_until_s, quiet_until_s
 from notifiers.tables import ledger, notices, subscribers
 from rules.notices import Notice
 from streams.clock import utc

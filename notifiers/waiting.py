@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, String, and_, case, literal, or_
 
-from notifiers.holding import Held, quiet_until_s
+from notifiers.holding import Held
+from notifiers.quiet_hours import quiet_until_s
 from rules.notices import Notice
 from streams.clock import utc
 

@@ -9,7 +9,7 @@ import numpy as np
 from airshed.backtesting.grid import Grid
 from airshed.backtesting.lives import Lives
 from airshed.pipeline import Outcome
-from notifiers.holding import quiet_until_s
+from notifiers.quiet_hours import quiet_until_s
 from rules.model import Pack
 from rules.notices import Notice, NoticeKind, Recipients
 from streams.clock import HOUR_S, epoch_s

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Engine
 
 from notifiers.approvals import Answered, approve, listed, reject
 from notifiers.database import reading
-from notifiers.holding import quiet_until_s, release
+from notifiers.holding import release
 from notifiers.ledger import claim
 from notifiers.planner import plan
+from notifiers.quiet_hours import quiet_until_s
 from notifiers.reports import deliveries
 from notifiers.upkeep import expire
 from rules.notices import Notice

@@ -205,7 +205,7 @@ def test_nothing_in_it_can_send_or_keep() -> None:
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
                 assert not name.startswith(("sqlalchemy", "airshed.local", "airshed.kafka", "airshed.messaging")), path
-                spelling_and_hours = ("notifiers.registries", "notifiers.holding")
+                spelling_and_hours = ("notifiers.registries", "notifiers.quiet_hours")
                 assert not name.startswith("notifiers") or name in spelling_and_hours, f"{path}: {name}"
 
 
