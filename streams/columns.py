@@ -184,9 +184,10 @@ class CodedColumns:
         ]
         found = np.zeros(len(self.station), np.int8)
         for number, check in reversed(list(enumerate(checks, start=1))):
-            found[check] = number
+            if check.any():
+                found[check] = number
         # A temperature at a station we do not know is dropped like any other temperature.
-        found[self.combination == Combinations.UNUSED] = 0
+        found[self.unused()] = 0
         return found
 
     def unused(self) -> NDArray[np.bool_]:
@@ -195,14 +196,15 @@ class CodedColumns:
 
     def batch(self, rows: NDArray[np.bool_], combinations: Combinations) -> ReadingBatch:
         """The chosen rows, which must be usable, in µg/m³."""
-        combination = self.combination[rows]
+        chosen: NDArray[np.bool_] | slice = slice(None) if rows.all() else rows
+        combination = self.combination[chosen]
         return ReadingBatch(
-            self.station[rows].astype(np.int32),
+            self.station[chosen].astype(np.int32),
             combinations.pollutants()[combination],
-            self.time_s[rows],
-            self.period_s[rows].astype(np.int32),
-            self.value[rows] * combinations.factors()[combination],
-            self.status[rows].astype(np.int8),
+            self.time_s[chosen],
+            self.period_s[chosen].astype(np.int32),
+            self.value[chosen] * combinations.factors()[combination],
+            self.status[chosen].astype(np.int8),
         )
 
 

@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,8 @@ def replay_chunks(
 
 def _by_step(batch: ReadingBatch, step_s: int, lateness_s: int) -> Iterator[Slice]:
     """Rows by the mark that follows them, oldest first."""
-    batch = batch.take(np.argsort(batch.time_s, kind="stable"))
+    if (batch.time_s[1:] < batch.time_s[:-1]).any():
+        batch = batch.take(np.argsort(batch.time_s, kind="stable"))
     return slices(-((lateness_s - batch.time_s) // step_s) * step_s + lateness_s, batch)
 
 
@@ -109,10 +110,10 @@ class Slice:
 
 def slices(arrival_s: NDArray[np.int64], batch: ReadingBatch) -> Iterator[Slice]:
     """Cut a batch where the moment of arrival changes. ``arrival_s`` is ``(n,)``, ascending."""
-    moments, starts = np.unique(arrival_s, return_index=True)
-    ends = [*starts[1:].tolist(), len(batch)]
-    for moment, start, end in zip(moments.tolist(), starts.tolist(), ends, strict=False):
-        yield Slice(moment, batch.take(slice(start, end)))
+    cuts = np.flatnonzero(arrival_s[1:] != arrival_s[:-1]) + 1
+    for start, end in pairwise([0, *cuts.tolist(), len(batch)]):
+        if end > start:  # unless there is nothing at all
+            yield Slice(int(arrival_s[start]), batch.take(slice(start, end)))
 
 
 def replay_arrivals(

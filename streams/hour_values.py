@@ -11,9 +11,18 @@ from numpy.typing import NDArray
 from streams.contents import PARTICLES, Content, rounded
 from streams.hourly_means import HourlyMeans
 from streams.indices import Average, Bank, Column, Standard
-from streams.indices.averaging import NOWCAST_HOURS, max_1h_of_day, max_8h_of_day, mean_of, means_of, nowcast
+from streams.indices.averaging import (
+    NOWCAST_HOURS,
+    max_1h_of_day,
+    max_8h_of_day,
+    mean_from,
+    mean_of,
+    means_of,
+    nowcast,
+    sums_of,
+)
 from streams.schemas import POLLUTANTS
-from streams.screening.hours import taken_out
+from streams.screening.hours import take_out
 from streams.windows import HourBins
 
 Floats = NDArray[np.float64]
@@ -38,11 +47,14 @@ class Window:
         means: ``(24, m, 6)`` hourly means as measured, µg/m³, NaN = missing.
         minutes: ``(2, m, 6) uint8`` covered minutes of the latest two.
         verdicts: ``(24, m, 6) uint8`` what screening said about each hour.
+        total / there: ``(m, 6)`` the sum of ``means``, oldest first, and how many there are.
     """
 
     means: Floats
     minutes: NDArray[np.uint8]
     verdicts: NDArray[np.uint8]
+    total: Floats
+    there: NDArray[np.int8]
 
 
 class Statistics:
@@ -81,13 +93,17 @@ class Statistics:
         means = hourly.means(first, hour, rows)
         if elapsed < 60:
             means[-1] = hourly.open_hour(hour, max(1, math.ceil(elapsed * self._share)), rows)
-        return Window(means, hourly.minutes(hour - 1, hour, rows), bins.verdicts(first, hour, rows))
+        sums = sums_of(means) if elapsed < 60 else hourly.sums(first, hour, rows)
+        return Window(means, hourly.minutes(hour - 1, hour, rows), bins.verdicts(first, hour, rows), *sums)
 
     def hour(self, window: Window) -> Content:
         """The content of one hour. Hours that screening takes out count as missing; uses the window up."""
         raw, verdicts = window.means[-1].copy(), window.verdicts[-1]
-        means = taken_out(window.verdicts, window.means)
-        trailing = means_of(means, self.standard.hours_of_24)
+        means = window.means
+        changed = take_out(window.verdicts, means)
+        if len(changed[0]):
+            window.total[changed], window.there[changed] = sums_of(means[:, *changed])
+        trailing = mean_from(window.total, window.there, self.standard.hours_of_24)
         concentration, exact = self._hourly_values(means, trailing)
         content = self._content(POLLUTANTS, concentration, exact, trailing, window.minutes[-1:])
         if self._particle_means:
@@ -102,7 +118,7 @@ class Statistics:
         span = hours + HOURS_BEFORE_DAY
         minutes = hourly.minutes(last - span + 1, last, rows)
         means = hourly.means(last - span + 1, last, rows)
-        means = taken_out(bins.verdicts(last - span + 1, last, rows), means)
+        take_out(bins.verdicts(last - span + 1, last, rows), means)
         columns = [self.standard.column_of_key(key) for key in self.standard.daily]
         concentration = np.stack([self._daily_value(column, means, hours) for column in columns], axis=1)
         exact = np.full((means.shape[1], len(POLLUTANTS)), np.nan)
@@ -123,10 +139,16 @@ class Statistics:
         subs = self._bank.exact(values)
         concentration = np.full((len(POLLUTANTS), means.shape[1]), np.nan)
         exact = np.full(concentration.shape, np.nan)
-        for (place, _), value, sub in zip(self._uses, values, subs, strict=True):
-            higher = (sub > exact[place]) | (np.isnan(exact[place]) & ~np.isnan(sub))
-            np.copyto(concentration[place], value, where=higher)
-            np.copyto(exact[place], sub, where=higher)
+        places = [place for place, _ in self._uses]
+        for number, place in enumerate(places):
+            value, sub = values[number], subs[number]
+            if place in places[:number]:
+                higher = (sub > exact[place]) | (np.isnan(exact[place]) & ~np.isnan(sub))
+                np.copyto(concentration[place], value, where=higher)
+                np.copyto(exact[place], sub, where=higher)
+            else:
+                exact[place] = sub
+                concentration[place] = np.where(np.isnan(sub), np.nan, value)
         return concentration.T, exact.T
 
     def _average(self, average: Average, hours: Floats, trailing: Floats) -> Floats:

@@ -64,9 +64,9 @@ class Observed:
 
     def accept(self, batch: ReadingBatch) -> None:
         """Take readings in; none may end before those of the batch before it."""
-        used = (batch.pollutant == _PM25) & np.isin(batch.status, _USED)
-        used &= (batch.value >= LOWEST) & (batch.value <= HIGHEST)
-        batch = _both(self._open, batch.take(used))
+        particles = batch.take(np.flatnonzero(batch.pollutant == _PM25))
+        used = np.isin(particles.status, _USED) & (particles.value >= LOWEST) & (particles.value <= HIGHEST)
+        batch = _both(self._open, particles.take(used))
         if not len(batch):
             return
         hours = -(-batch.time_s // HOUR_S)
@@ -82,15 +82,16 @@ class Observed:
     def _close(self, batch: ReadingBatch, hours: NDArray[np.int64]) -> None:
         for first, last in _stretches(hours):
             inside = (hours >= first) & (hours <= last)
-            means = _hourly(batch.take(inside), hours[inside] - first, last - first + 1, self._stations)
-            self._keep(_Means(first, means))
+            own = batch if inside.all() else batch.take(inside)
+            self._keep(_Means(first, _hourly(own, hours[inside] - first, last - first + 1, self._stations)))
 
     def _keep(self, means: _Means) -> None:
         history = self._history(means.first)
         trailing = _trailing(np.concatenate([history, means.values]))[len(history) :]
-        for column, stations in enumerate(self._columns):
-            _put(self.hour, means.first, column, _medians(means.values[:, stations]))
-            _put(self.day, means.first, column, _medians(trailing[:, stations]))
+        for grid, values in ((self.hour, means.values), (self.day, trailing)):
+            medians = np.stack([_medians(values[:, stations]) for stations in self._columns], axis=1)
+            for hour, row in enumerate(medians, start=means.first):
+                grid.put_row(hour, row)
         recent = np.concatenate([history, means.values])[-(DAY_HOURS - 1) :]
         self._before = _Means(means.first + len(means.values) - len(recent), recent)
 
@@ -148,11 +149,6 @@ def _medians(values: Floats) -> Floats:
     low = np.take_along_axis(ordered, np.maximum(count - 1, 0)[:, None] // 2, axis=1)[:, 0]
     high = np.take_along_axis(ordered, np.minimum(count // 2, values.shape[1] - 1)[:, None], axis=1)[:, 0]
     return np.where(2 * count >= values.shape[1], (low + high) / 2, np.nan)
-
-
-def _put(grid: Grid, first: int, column: int, values: Floats) -> None:
-    for row, value in enumerate(values.tolist()):
-        grid.put(first + row, column, value)
 
 
 def _both(before: ReadingBatch, batch: ReadingBatch) -> ReadingBatch:

@@ -145,11 +145,12 @@ def in_order(pieces: Iterable[Piece]) -> Iterator[tuple[float, ReadingBatch]]:
             raise _out_of_order(piece.place, first_s, passed_s)
         if held is not None:
             early = held.batch.time_s < first_s
+            whole = bool(early.all())
             if early.any():
                 passed_s = int(held.batch.time_s[early].max())
-                yield held.share, held.batch.take(early)
-            late = held.batch.take(~early)
-            piece = replace(piece, batch=concatenate([late, piece.batch]) if len(late) else piece.batch)
+                yield held.share, held.batch if whole else held.batch.take(early)
+            if not whole:
+                piece = replace(piece, batch=concatenate([held.batch.take(~early), piece.batch]))
         held = piece
     if held is not None:
         yield held.share, held.batch

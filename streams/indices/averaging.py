@@ -6,6 +6,8 @@ station and for ten thousand, so results do not depend on how stations are group
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,13 +62,7 @@ def mean_of(hours: Floats, needed: int) -> Floats:
         ``(n,) float64``, NaN where fewer exist; never below zero.
     """
     there, filled = _filled(np.asarray(hours, np.float64))
-    total = np.zeros(len(hours))
-    for hour in range(hours.shape[1]):
-        total += filled[:, hour]
-    count = np.add.reduce(there, axis=1, dtype=np.int8)
-    mean = np.divide(total, count, out=np.full(len(hours), np.nan), where=count >= max(needed, 1))
-    positive: Floats = np.maximum(mean, 0.0)
-    return positive
+    return mean_from(added(filled.T), np.add.reduce(there, axis=1, dtype=np.int8), needed)
 
 
 def means_of(hours: Floats, needed: int) -> Floats:
@@ -78,12 +74,26 @@ def means_of(hours: Floats, needed: int) -> Floats:
     Returns:
         ``(n, series) float64``.
     """
+    return mean_from(*sums_of(hours), needed)
+
+
+def sums_of(hours: Floats) -> tuple[Floats, NDArray[np.int8]]:
+    """Sum of the hours that exist, oldest first, and how many exist; along the first axis."""
     there = ~np.isnan(hours)
-    filled = np.where(there, hours, 0.0)
-    total = np.zeros(hours.shape[1:])
-    for hour in filled:  # not ``sum``, whose order of adding depends on the shape
+    return added(np.where(there, hours, 0.0)), np.add.reduce(there, axis=0, dtype=np.int8)
+
+
+def added(hours: Iterable[Floats]) -> Floats:
+    """The sum of arrays of one shape, first to last: not ``sum``, whose order of adding depends on the shape."""
+    each = iter(hours)
+    total = next(each) + 0.0  # as the sum that begins with zero: it is never negative zero
+    for hour in each:
         total += hour
-    count = np.add.reduce(there, axis=0, dtype=np.int8)
+    return total
+
+
+def mean_from(total: Floats, count: NDArray[np.int8], needed: int) -> Floats:
+    """The mean of so many hours, NaN where fewer exist than needed; never below zero."""
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count >= max(needed, 1))
     positive: Floats = np.maximum(mean, 0.0)
     return positive

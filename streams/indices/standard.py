@@ -151,8 +151,10 @@ class Bank:
         value = np.maximum(ug_m3 * self._per_ug_m3, 0.0)
         for row, column in self._cut:
             value[row] = column.cut(value[row])
-        segment = np.add.reduce(value >= self._low.T[1:, :, np.newaxis], axis=0, dtype=np.intp)
-        segment += self._first
+        segment = np.zeros(value.shape, np.int8)
+        for low in self._low.T[1:, :, np.newaxis]:
+            segment += value >= low
+        segment = segment + self._first
         result: Floats = self._index_low.take(segment) + (value - self._low.take(segment)) * self._rise.take(segment)
         np.copyto(result, self._above[:, np.newaxis], where=value > self._last[:, np.newaxis])
         result[value < self._low[:, :1]] = np.nan

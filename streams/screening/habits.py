@@ -50,14 +50,12 @@ class Habits:
             self.dips[row] = self.dips[row] << ahead if ahead < _KEPT else 0
             self.day[row] = day
 
-    def expected(self, hour: int, rows: Ints | slice) -> NDArray[np.bool_]:
-        """``(m, 6)``: a dip in this hour would be one more of many."""
+    def expected(self, hour: int, rows: Ints, pollutants: Ints) -> NDArray[np.bool_]:
+        """``(m,)``: a dip in this hour would be one more of many, for each (row, pollutant)."""
         day, of_day = divmod(hour, 24)
-        dips = self.dips[rows, of_day]
-        if not dips.any():
-            return np.zeros(dips.shape, np.bool_)
+        dips = self.dips[rows, of_day, pollutants]
         # Bit 0 becomes the day before the one asked about; days after it fall out on the right.
-        since = (self.day[rows] - day)[:, np.newaxis]
+        since = self.day[rows] - day
         wide = dips.astype(np.int64)
         before = np.where(since >= 0, wide >> np.clip(since + 1, 0, 62), wide << np.clip(-since - 1, 0, 32))
         looked_at = before & ((1 << DAYS_LOOKED_AT) - 1)

@@ -64,6 +64,7 @@ class HourScreen:
 
     def __init__(self, stations: Sequence[Station], limits: Limits) -> None:
         classes = [limits.of_class(station.station_class) for station in stations]
+        self._everyone = np.arange(len(stations))
         self._flat_floor = _table(classes, lambda one: one.flat_floor)
         self._dip_floor = _table(classes, lambda one: one.dip_floor)
         self.spike_rise = _table(classes, lambda one: one.spike_rise)
@@ -109,8 +110,9 @@ class HourScreen:
     def _periodic(self, case: HourCase, habits: Habits) -> Mask:
         value, last = case.means[-1], case.means[-2]
         dip: Mask = (value <= DIP_SHARE * last) & (last >= self._dip_floor[case.rows])
-        if dip.any():
-            dip &= habits.expected(case.hour, case.rows)
+        places, pollutants = np.nonzero(dip)
+        if len(places):
+            dip[places, pollutants] = habits.expected(case.hour, self._everyone[case.rows][places], pollutants)
         return dip
 
     def _spike(self, case: HourCase, peaks: Peaks) -> Mask:
@@ -193,25 +195,26 @@ def _returned(first: NDArray[np.floating], level: Floats, next_highest: NDArray[
     return returned
 
 
-def taken_out(flags: Flags, means: Floats) -> Floats:
-    """The means without the hours that the verdicts up to the last one take out (NaN there). Changes ``means``.
+def take_out(flags: Flags, means: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Make means missing (NaN) in the hours that the verdicts up to the last one take out.
 
     Args:
         flags: ``(k, m, 6)``, oldest first, the verdict each hour carries.
         means: ``(k, m, 6)``.
+
+    Returns:
+        (station, pollutant) of the series that have changed.
     """
-    if not flags.any():
-        return means
     hours = len(flags)
     by_column = flags.reshape(hours, -1)
     columns = np.flatnonzero(np.bitwise_or.reduce(by_column, axis=0))
+    stations, pollutants = np.divmod(columns, flags.shape[2])
     if len(columns):
         # ``means`` may be laid out anyhow; indexing by (station, pollutant) needs no copy of it.
-        stations, pollutants = np.divmod(columns, flags.shape[2])
         some = means[:, stations, pollutants]
         some[_reached(by_column[:, columns])] = np.nan
         means[:, stations, pollutants] = some
-    return means
+    return stations, pollutants
 
 
 def _reached(flags: Flags) -> Mask:
