@@ -5,36 +5,36 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Generic
 
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from notifiers import holding, reports, upkeep
+from notifiers import holding, upkeep
 from notifiers.composer import Composer
-from notifiers.database import reading
-from notifiers.deliveries import Delivery
 from notifiers.failpoints import failpoint
 from notifiers.following import FollowUp
 from notifiers.lane import Lane
 from notifiers.ledger import Mode
 from notifiers.messages import ActualMessage, Channel, M
+from notifiers.publisher import OnChange, Publisher
 from notifiers.settings import DispatchSettings
 from notifiers.writer import Writer
 from streams.clock import Clock, SystemClock
-from streams.metrics import DELIVERIES, DELIVERIES_PENDING
+from streams.metrics import DELIVERIES
+
+__all__ = ["Dispatcher", "OnChange"]
 
 _log = structlog.get_logger(__name__)
 
-OnChange = Callable[[list[Delivery]], Awaitable[None]]
-"""Told of deliveries that changed; when it returns they are confirmed as published. What it was told but had not
-confirmed before a crash comes again, so it must take repeats."""
-
 _EXPIRE_EVERY_S = 10.0  # beside a long list: a look at every planned row, which takes a tenth of a second per million
 _RECOVER_EVERY_S = 30.0  # how often leases of other, perhaps dead, dispatchers are looked at
+_AFTER_ERROR_S = 2.0  # what has failed rests so long while the others go on: a deadlock is over by then
+
+_PUBLISH_EVERY = 4
+"""Looks for new rows from one publication of changes to the next: one transaction for many rows, some seconds late."""
 
 
 class Dispatcher(Generic[M]):
@@ -58,13 +58,12 @@ class Dispatcher(Generic[M]):
         machine: Clock | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        self._engine = engine
         self._mode: Mode = "actual" if accepts is ActualMessage else "exercise"
         self._clock, self._machine = clock, machine or SystemClock()
         self._worker = worker
         self._settings = settings or DispatchSettings()
-        self._on_change = on_change
         self._writer = Writer(engine)
+        self._publisher = Publisher(engine, self._mode, self._writer, on_change)
         chance = chance or random.Random()
         self._lanes: list[Lane[M]] = [
             Lane(
@@ -100,10 +99,12 @@ class Dispatcher(Generic[M]):
         loop = asyncio.get_running_loop()
         last_done = loop.time()
         while True:
-            if await self._cycle(lambda: False):
+            ended = await self._cycle(lambda: False)
+            await self._publisher.publish()
+            if ended:
                 last_done = loop.time()
                 continue
-            left = await self._pending()
+            left = await self._publisher.count()
             if not any(left.values()):
                 return left
             if loop.time() - last_done > patience_s:
@@ -116,11 +117,17 @@ class Dispatcher(Generic[M]):
 
         Survives a database that is away and an ``on_change`` that fails: both are tried again, less and less often.
         """
+        ended = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._publisher.run(ended, _PUBLISH_EVERY * self._settings.poll_s))
+            await self._send(stop)
+            ended.set()
+
+    async def _send(self, stop: asyncio.Event) -> None:
         failures = 0
         while not stop.is_set():
             try:
                 await self._cycle(stop.is_set)
-                await self._pending()
                 failures = 0
             except SQLAlchemyError as error:
                 failures += 1
@@ -144,30 +151,37 @@ class Dispatcher(Generic[M]):
         """Work until no lane has anything to do. A lane that has ended looks again while others are still busy: what
         is urgent on one channel must not wait for a long list on another. Returns the rows that came to an end.
 
-        Every lane comes to its end before an error of one is raised: two cycles must not overlap on a lane.
+        What fails - a lane, or the keeping up - rests for a moment while everything else goes on. Every lane comes to
+        its end before the first error is raised: two cycles must not overlap on a lane.
         """
-        await self._keep_up()
-        ended, errors = 0, list[BaseException]()
+        ended, troubles = 0, _Troubles()
+        await self._kept_up(troubles)
         running = {asyncio.create_task(lane.work(stopping)): lane for lane in self._lanes}
         while running:
             done, _ = await asyncio.wait(running, timeout=self._settings.poll_s, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                del running[task]
-                error = task.exception()
-                errors += [error] if error else []
-                ended += 0 if error else task.result()
-            if done or errors or stopping():
+                lane = running.pop(task)
+                if error := task.exception():
+                    troubles.had(lane.channel.name, error)
+                else:
+                    ended += task.result()
+            if done or stopping():
                 continue
-            try:
-                await self._keep_up(beside=True)
-            except Exception as error:  # noqa: BLE001 - raised below, when the lanes have come to their end
-                errors.append(error)
+            await self._kept_up(troubles, beside=True)
             resting = [lane for lane in self._lanes if lane not in running.values()]
-            running |= {asyncio.create_task(lane.work(stopping)): lane for lane in resting}
-        if errors:
-            raise errors[0]
-        await self._publish()
+            ready = [lane for lane in resting if not troubles.hold(lane.channel.name)]
+            running |= {asyncio.create_task(lane.work(stopping)): lane for lane in ready}
+        if troubles.first is not None:
+            raise troubles.first
         return ended
+
+    async def _kept_up(self, troubles: _Troubles, *, beside: bool = False) -> None:
+        if troubles.hold("keeping up"):
+            return
+        try:
+            await self._keep_up(beside=beside)
+        except Exception as error:  # noqa: BLE001 - raised when the lanes have come to their end: messages go first
+            troubles.had("keeping up", error)
 
     async def _keep_up(self, *, beside: bool = False) -> None:
         """What must go on however long a list is: now, or ``beside`` the sending, less often."""
@@ -206,24 +220,18 @@ class Dispatcher(Generic[M]):
         for channel, number in by_channel.items():
             DELIVERIES.labels(channel, "expired").inc(number)
 
-    async def _pending(self) -> dict[str, int]:
-        def read() -> dict[str, int]:
-            with reading(self._engine) as connection:
-                return reports.pending(connection, self._mode)
 
-        counted = await asyncio.to_thread(read)
-        for state, number in counted.items():
-            DELIVERIES_PENDING.labels(state).set(number)
-        return counted
+class _Troubles:
+    """What has failed in one cycle, and until when it rests."""
 
-    async def _publish(self) -> None:
-        if self._on_change is None:
-            return
-        while told := await asyncio.to_thread(self._unpublished):
-            await self._on_change([delivery for delivery, _ in told])
-            confirmed = [(delivery.id, revision) for delivery, revision in told]
-            await self._writer.write(partial(reports.mark_published, told=confirmed))
+    def __init__(self) -> None:
+        self.first: BaseException | None = None
+        self._until_s: dict[str, float] = {}
 
-    def _unpublished(self) -> list[tuple[Delivery, int]]:
-        with reading(self._engine) as connection:
-            return reports.unpublished(connection, self._mode)
+    def had(self, what: str, error: BaseException) -> None:
+        _log.error("the dispatcher goes on without it for a moment", failed=what, error=type(error).__name__)
+        self.first = self.first or error
+        self._until_s[what] = time.monotonic() + _AFTER_ERROR_S
+
+    def hold(self, what: str) -> bool:
+        return time.monotonic() < self._until_s.get(what, 0.0)
