@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, exists, select
+from sqlalchemy.orm import aliased
 
 from notifiers import confirmations, missing_keys, standings
 from notifiers.contacts import Vault
@@ -22,7 +23,7 @@ from notifiers.planner import load_notice
 from notifiers.renderer import Renderer
 from notifiers.service_words import code_letter, code_sms
 from notifiers.speech import spoken
-from notifiers.tables import attempts, facilities, subscribers
+from notifiers.tables import attempts, facilities, ledger, subscribers
 from notifiers.tables import confirmations as asked_for
 from notifiers.withdrawal import OPTED_OUT
 from rules.notices import ActualNotice, Notice
@@ -55,12 +56,13 @@ class Composer:
         with reading(self._engine) as connection:
             people = _addressees(connection, rows)
             tries = _tries(connection, rows)
+            first = _first_ones(connection, rows)
             events = standings.of(connection, {row.episode for row in rows if row.notice}, now_s)
         composed: dict[str, Message | UnsendableError] = {}
         for row in rows:
             try:
                 composed[row.id] = self._message(
-                    row, people.get(row.id), now_s, tries.get(row.id, []), events.get(row.episode)
+                    row, people.get(row.id), now_s, tries.get(row.id, []), events.get(row.episode), row.id in first
                 )
             except UnsendableError as error:
                 composed[row.id] = error
@@ -89,6 +91,7 @@ class Composer:
         now_s: float,
         tries: list[tuple[float, str]],
         event: EpisodeEvent | None,
+        first: bool,
     ) -> Message:
         if person is None or person["sealed"] is None:
             reason = OPTED_OUT if person is not None and row.channel in person["stopped"] else "no-contact"
@@ -99,15 +102,17 @@ class Composer:
         if row.kind in WARNING_KINDS:  # what waited for the morning says what holds in the morning
             notice = standings.refreshed(notice, event)
         stop_link = self._links.unsubscribe(row.recipient, row.channel) if row.registry == "residents" else ""
-        first, *further = _places(row) or [person["province"]]
+        nearest, *further = _places(row) or [person["province"]]
         addressee = Addressee(
             contact=self._opened(row, person["sealed"]),
-            province=first,
+            province=nearest,
             facility=person["name"],
             places=tuple(further),
             sensitive=person["sensitive"],
             accented=person["accented"],
             stop_link=stop_link,
+            stop_page=self._links.stop_page if stop_link else "",
+            first=first,
         )
         # only a request can be answered; any other link would invite answers that nobody waits for
         link = self._links.acknowledgement(row.id) if row.kind in ("request", "order-draft") else ""
@@ -129,7 +134,7 @@ class Composer:
     def _code(self, row: Claimed, person: dict[str, Any], now_s: float, tries: list[tuple[float, str]]) -> Message:
         """The message with a code; there is no notice behind it."""
         exercise = row.mode == "exercise"
-        words = code_sms if row.channel == "sms" else code_letter
+        words = partial(code_sms, stop_page=self._links.stop_page) if row.channel == "sms" else code_letter
         code = confirmations.code_of(self._vault, row.recipient)
         return (ExerciseMessage if exercise else ActualMessage)(
             delivery=row.id,
@@ -203,6 +208,25 @@ def _unproven(connection: Connection, ids: list[str]) -> dict[tuple[str, str, st
         (confirmations.REGISTRY, row.id, row.channel): {"sealed": row.contact, "purpose": row.purpose, "stopped": []}
         for row in found
     }
+
+
+def _first_ones(connection: Connection, rows: list[Claimed]) -> set[str]:
+    """The SMS to residents that have had none of the episode before. Composed again, it is so again: earlier messages
+    come to their end before a later one is claimed."""
+    wanted = [row.id for row in rows if row.registry == "residents" and row.channel == "sms"]
+    if not wanted:
+        return set()
+    earlier = aliased(ledger, name="earlier")
+    had = exists().where(
+        earlier.c.recipient == ledger.c.recipient,
+        earlier.c.channel == ledger.c.channel,
+        earlier.c.episode == ledger.c.episode,
+        earlier.c.registry == ledger.c.registry,
+        earlier.c.mode == ledger.c.mode,
+        earlier.c.notice_time_s < ledger.c.notice_time_s,
+        earlier.c.state.in_(("sent", "delivered", "unknown")),
+    )
+    return set(connection.execute(select(ledger.c.id).where(ledger.c.id.in_(wanted), ~had)).scalars())
 
 
 def _tries(connection: Connection, rows: list[Claimed]) -> dict[str, list[tuple[float, str]]]:

@@ -30,6 +30,8 @@ class Addressee:
         sensitive: asked for the advice for sensitive people.
         accented: wants SMS with diacritics, at fewer characters a part.
         stop_link: where the recipient ends these messages with one click; empty where there is no such page.
+        stop_page: the same for an SMS: the page, without ``https://``, on which a code ends them.
+        first: the first SMS of an episode to this person: it names the page rather than all the other provinces.
     """
 
     contact: str
@@ -39,6 +41,8 @@ class Addressee:
     sensitive: bool = False
     accented: bool = False
     stop_link: str = ""
+    stop_page: str = ""
+    first: bool = False
 
 
 EXERCISE = {lang: (wording(lang).exercise["word"], wording(lang).exercise["sentence"]) for lang in LANGUAGES}

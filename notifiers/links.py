@@ -53,6 +53,11 @@ class Links:
             for purpose in ("acknowledge", "status", "request", _UNSUBSCRIBE)
         }
 
+    @property
+    def stop_page(self) -> str:
+        """The page on which a code ends messages, as an SMS names it: telephones know an address by its dots."""
+        return f"{self.public_url.split('://', 1)[-1]}/h"
+
     def acknowledgement(self, delivery: str) -> str:
         """The page on which the recipient of this delivery accepts, refuses or reports done."""
         return f"{self.public_url}/a/{self.token(delivery, 'acknowledge')}"

@@ -144,7 +144,11 @@ class _Case:
             codes.append(_NEXT_DOOR)
         facility = self.names.facility if self.rule.audience.recipients == "facilities" else ""
         for code in codes:
-            yield Addressee(contact="", province=code, facility=facility)
+            yield Addressee(contact="", province=code, facility=facility, stop_page=self._stop_page(), first=True)
+
+    def _stop_page(self) -> str:
+        residents = self.rule.audience.recipients == "residents"
+        return f"{self.names.public_url.split('://', 1)[-1]}/h" if residents else ""
 
     def _render(self, index: int, addressee: Addressee) -> None:
         actual = longest_notice(self.pack, self.rule, index, "actual")

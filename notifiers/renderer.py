@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jinja2 import PackageLoader, Template, TemplateNotFound
@@ -19,6 +19,7 @@ from notifiers.facts import Addressee, exercise_word, facts
 from notifiers.gsm7 import parts, readable, ucs2_parts, unaccent
 from notifiers.guarded import GuardedEnvironment
 from notifiers.messages import Letter, SmsText, Words
+from notifiers.words import wording
 from rules.notices import ExerciseNotice, Notice
 
 _SMS_LIMIT = 1_600  # characters the provider takes at most in one request (its error 21617)
@@ -35,7 +36,8 @@ class Renderer:
 
     def sms(self, notice: Notice, language: str, addressee: Addressee, link: str = "") -> SmsText:
         """An SMS of at most ``notice.sms_parts`` parts: other provinces, measures and the sender's name are left
-        out, in this order, until it fits (the sender id shows who writes).
+        out, in this order, until it fits (the sender id shows who writes). Residents read where to stop: in the first
+        one of an episode before other provinces are named, later wherever it costs no further part.
 
         In GSM-7, unaccented; with diacritics for who has chosen so and where it fits, else unaccented as well.
 
@@ -76,15 +78,18 @@ class Renderer:
             yield
 
     def _sms(self, notice: Notice, language: str, addressee: Addressee, known: dict[str, Any]) -> SmsText:
-        family = self._family(notice, language)
-        shortest = ""
-        for body in self._bodies(notice, language, family, known) if addressee.accented else ():
-            if (used := ucs2_parts(readable(body))) <= (notice.sms_parts_accented or notice.sms_parts):
-                return SmsText(readable(body), used)
-        for body in self._bodies(notice, language, family, known):
-            shortest = unaccent(body)
-            if len(shortest) <= _SMS_LIMIT and (used := parts(shortest)) <= notice.sms_parts:
-                return SmsText(shortest, used)
+        bodies = list(self._bodies(notice, language, self._family(notice, language), known))
+        stop = f"{wording(language).stop_sms}: {addressee.stop_page}" if addressee.stop_page else ""
+        if addressee.accented:
+            most = notice.sms_parts_accented or notice.sms_parts
+            if fitted := _fitted(
+                [readable(body) for body in bodies], readable(stop), most, ucs2_parts, addressee.first
+            ):
+                return fitted
+        plain = [unaccent(body) for body in bodies]
+        if fitted := _fitted(plain, unaccent(stop), notice.sms_parts, parts, addressee.first):
+            return fitted
+        shortest = plain[-1]
         if known["sender"]:
             return self._sms(notice, language, addressee, known | {"others": [], "actions": [], "sender": ""})
         raise UnsendableError(
@@ -149,6 +154,26 @@ class Renderer:
 _BROKEN = (TemplateError, AttributeError, TypeError, ValueError, RecursionError)
 _SAID = ("subject", "headline", "lead", "closing")
 _LABELS = ("place", "advice", "own", "actions", "answer", "footer", "reference", "data_time", "colour_note", "stop")
+
+
+def _fitted(bodies: Sequence[str], stop: str, most: int, count: Callable[[str], int], first: bool) -> SmsText | None:
+    """The longest of some texts that takes no more parts than allowed, with where to stop as far as it fits."""
+
+    def used(text: str) -> int:
+        return count(text) if len(text) <= _SMS_LIMIT else most + 1
+
+    def with_stop(body: str) -> str:
+        return f"{body} {stop}" if body.endswith((".", "!", "?")) else f"{body}. {stop}"
+
+    if first and stop:
+        for body in bodies:
+            if (number := used(with_stop(body))) <= most:
+                return SmsText(with_stop(body), number)
+    for body in bodies:
+        if (number := used(body)) <= most:
+            fits = stop and used(with_stop(body)) == number
+            return SmsText(with_stop(body) if fits else body, number)
+    return None
 
 
 def _first_word(notice: Notice, language: str, text: str) -> str:

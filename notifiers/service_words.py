@@ -12,12 +12,16 @@ from notifiers.confirmations import VALID_S, Purpose
 from notifiers.facts import EXERCISE
 from notifiers.gsm7 import parts, unaccent
 from notifiers.messages import Letter, SmsText
+from notifiers.words import wording
 
 
-def code_sms(code: str, purpose: Purpose, language: str, *, exercise: bool) -> SmsText:
-    """The SMS with a code: one part, GSM-7."""
+def code_sms(code: str, purpose: Purpose, language: str, *, exercise: bool, stop_page: str = "") -> SmsText:
+    """The SMS with a code: one part, GSM-7. Whoever signs up reads where to stop later, as long as it is one part."""
     words = " ".join(_macro("sms", code, purpose, language).split())
     text = unaccent(f"{EXERCISE[language][0]}: {words}" if exercise else words)
+    stop = unaccent(f" {wording(language).stop_sms}: {stop_page}")
+    if stop_page and purpose != "manage" and parts(text + stop) == parts(text):
+        text += stop
     return SmsText(text, parts(text))
 
 

@@ -66,6 +66,7 @@ class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         exercise: first ``word`` of every exercise message, and the ``sentence`` that explains it.
         dates: patterns of babel, ``short`` for an SMS and ``long``.
+        stop_sms: what stands in an SMS before the address of the page on which messages are stopped.
         you: how each kind of recipients is addressed.
         groups: name of each of ``GROUPS``.
         categories: names by standard, cleanest first, where they differ from the standard's own.
@@ -74,6 +75,7 @@ class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exercise: dict[str, str]
     no_data: str
     dates: dict[str, str]
+    stop_sms: str
     you: dict[str, str]
     groups: dict[str, str]
     categories: dict[str, list[str]]

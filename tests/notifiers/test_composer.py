@@ -43,6 +43,20 @@ def test_a_message_says_what_its_recipient_has_chosen(engine: Engine, tmp_path: 
     assert "Air in HANOI: VERY UNHEALTHY, VN_AQI 215; BAC NINH: UNHEALTHY, VN_AQI 182 at" in said["S0001"]
 
 
+def test_the_first_message_of_an_episode_says_where_to_stop(engine: Engine, tmp_path: Path) -> None:
+    """A plant's never does: it has an agreement. A second one does where it costs no further part."""
+    fill(engine, tmp_path, subscribers=1, facilities=1)
+    planned(engine, notice(sms_parts=1, sender={"vi": "T"}), notice("request", recipients="facilities"))
+    said = composed(engine)
+    assert said["S0000"].endswith("Huy tin: 127.0.0.1:9/h")
+    assert "Huy tin" not in said["F000"]
+    with engine.begin() as connection:
+        connection.execute(update(ledger).values(state="sent"))
+    planned(engine, notice(level=3, transition=2, hours=1, sms_parts=1, sender={"vi": "T"}))
+    later = composed(engine)["S0000"]
+    assert ("Lien tinh" in later, "Huy tin" in later) == (True, False), "by then the other provinces matter more"
+
+
 def test_an_exercise_says_so_in_the_first_word_of_a_call() -> None:
     letter = Letter("EXERCISE: Request to cut emissions", "", "")
     assert spoken(letter, "Air Centre", "en").text.startswith(

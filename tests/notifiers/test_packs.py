@@ -28,6 +28,7 @@ from rules.notices import ExerciseNotice, Notice
 RENDERER = Renderer()
 LINK = Names().link
 STOP = "https://canhbao.moitruong.gov.vn/u/6f1d2c1e-6a55-5d0b-9a51-0d6f6b0a9a11.abcdefghijklmnopqrstuvwxyz"
+STOP_PAGE = "canhbao.moitruong.gov.vn/h"
 FIRST_WORDS = {"vi": "DIỄN TẬP", "en": "EXERCISE"}
 PACKS = [load_pack(name) for name in packaged_packs()]
 RULES = [(pack, rule) for pack in PACKS for rule in pack.rules]
@@ -64,12 +65,16 @@ def people(pack: Pack, rule: Rule, language: str) -> Iterator[Addressee]:
     by_length = sorted(pack.airshed.provinces, key=lambda p: -len(p.names.get(language) or p.names["en"]))
     longest = by_length[0].code
     facility = LONGEST_FACILITY if rule.audience.recipients == "facilities" else ""
-    yield Addressee(contact="", province=longest, facility=facility)
+    stop = "" if facility else STOP_PAGE
+    yield Addressee(contact="", province=longest, facility=facility, stop_page=stop, first=bool(stop))
     yield Addressee(contact="", province="next-door", facility=facility)
     if rule.audience.recipients == "residents":
         both = tuple(p.code for p in by_length[1:2])
-        yield Addressee(contact="", province=longest, places=both, sensitive=True, stop_link=STOP)
-        yield Addressee(contact="", province=longest, sensitive=True, accented=True)
+        yield Addressee(
+            contact="", province=longest, places=both, sensitive=True, stop_link=STOP, stop_page=STOP_PAGE, first=True
+        )
+        yield Addressee(contact="", province=longest, sensitive=True, accented=True, stop_page=STOP_PAGE, first=True)
+        yield Addressee(contact="", province="next-door", stop_page=STOP_PAGE)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -101,6 +106,8 @@ def test_every_sms_says_everything_and_fits(pack: Pack, rule: Rule, language: st
         for place in places:
             assert unaccent(place["name"]).upper() in body, said.body
         assert case.link in said.body
+        if case.person.first and not case.person.accented and not case.person.places:
+            assert said.body.endswith(STOP_PAGE), said.body
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

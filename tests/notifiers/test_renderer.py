@@ -136,6 +136,29 @@ def test_the_province_list_shrinks_before_anything_else() -> None:
     assert "Lien tinh: Thai Nguyen 215, Bac Ninh 215, Hai Phong 215, Hung Yen 215, Ninh Binh 215, Phu Tho 215" in longer
 
 
+def test_the_first_sms_says_where_to_stop_and_later_ones_where_it_costs_nothing() -> None:
+    from msgspec.structs import replace
+
+    page = "canhbao.moitruong.gov.vn/h"
+    one = replace(notice(exercise=False, sms_parts=1), provinces=provinces(215))
+    first = Addressee(contact="", province="1", stop_page=page, first=True)
+    later = Addressee(contact="", province="1", stop_page=page)
+    brief = RENDERER.sms(
+        replace(one, sender={"vi": "TT"}), "vi", Addressee(contact="", province="1", stop_page="abc.vn/h", first=True)
+    )
+    assert brief.body.endswith(" N95. TT. Huy tin: abc.vn/h")
+    assert (brief.parts, "Lien tinh" in brief.body) == (1, False)
+    told = RENDERER.sms(one, "vi", later)
+    assert (told.parts, "Huy tin" in told.body) == (1, False), "no second part is paid for it"
+    wide = replace(one, sms_parts=2)
+    assert "Lien tinh: Thai Nguyen 215" in RENDERER.sms(wide, "vi", later).body
+    assert RENDERER.sms(wide, "vi", first).body.endswith(f". Huy tin: {page}")
+    assert RENDERER.sms(replace(wide, provinces=provinces(215, 2)), "en", later).body.endswith(f"Stop: {page}")
+    assert "Huy tin" not in RENDERER.sms(one, "vi", Addressee(contact="", province="1")).body
+    endless = Addressee(contact="", province="1", stop_page="x" * 300, first=True)
+    assert "Huy tin" not in RENDERER.sms(wide, "vi", endless).body, "the warning goes out, whatever the address"
+
+
 def test_what_cannot_fit_is_refused_by_name() -> None:
     with pytest.raises(UnsendableError, match="allows 1; shorten") as refused:
         RENDERER.sms(

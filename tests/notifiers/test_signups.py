@@ -17,6 +17,7 @@ from notifiers.database import reading
 from notifiers.places import Gazetteer
 from notifiers.quotas import Quota
 from notifiers.sandbox import Sandbox
+from notifiers.service_words import code_sms
 from notifiers.signups import Action, Desk, Limits, Outcome, SignUp
 from notifiers.tables import confirmations as confirmations_table
 from notifiers.tables import erasures, ledger, quotas, subscriber_places, subscribers
@@ -272,3 +273,14 @@ def test_erased_is_erased(engine: Engine) -> None:
     assert {name for consent in left for name in consent} == {
         "subscriber_id", "what", "given_s", "wording_version", "given_by", "withdrawn_s", "withdrawn_by",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+@pytest.mark.parametrize("exercise", [False, True])
+def test_the_code_of_a_sign_up_says_where_to_stop_in_one_part(language: str, exercise: bool) -> None:
+    page = "canhbao.gov.vn/h"
+    said = code_sms("123456", "sign-up", language, exercise=exercise, stop_page=page)
+    assert said.parts == 1
+    assert said.body.endswith(page) or (language, exercise) == ("en", True), said.body
+    assert page not in code_sms("123456", "manage", language, exercise=exercise, stop_page=page).body
+    assert code_sms("123456", "sign-up", language, exercise=exercise, stop_page=page * 9).parts == 1
