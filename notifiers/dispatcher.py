@@ -30,6 +30,7 @@ __all__ = ["Dispatcher", "OnChange"]
 _log = structlog.get_logger(__name__)
 
 _EXPIRE_EVERY_S = 10.0  # beside a long list: a look at every planned row, which takes a tenth of a second per million
+_FORGET_EVERY_S = 600.0  # what is kept for a day may be kept ten minutes longer
 _RECOVER_EVERY_S = 30.0  # how often leases of other, perhaps dead, dispatchers are looked at
 _AFTER_ERROR_S = 2.0  # what has failed rests so long while the others go on: a deadlock is over by then
 
@@ -88,6 +89,7 @@ class Dispatcher(Generic[M]):
         self._recovered_s: float | None = None
         self._escalated_s: float | None = None
         self._expired_s = 0.0
+        self._forgotten_s: float | None = None
         self.alive_s = time.monotonic()
         """When the dispatcher last came round, on the monotonic clock; it does several times a minute unless stuck."""
 
@@ -192,6 +194,16 @@ class Dispatcher(Generic[M]):
             self._expired_s = now_s
             await self._expire()
         await self._escalate()
+        await self._forget()
+
+    async def _forget(self) -> None:
+        now_s = self._machine.now_s()
+        if self._forgotten_s is not None and now_s - self._forgotten_s < _FORGET_EVERY_S:
+            return
+        self._forgotten_s = now_s
+        until_s = self._clock.now_s()
+        while dropped := await self._writer.write(lambda db: upkeep.forget(db, until_s)):
+            _log.info("sign-ups that nobody confirmed are forgotten", codes=dropped)
 
     async def _escalate(self) -> None:
         now_s = self._clock.now_s()

@@ -1,4 +1,4 @@
-"""What keeps the ledger moving when a dispatcher has died or a message's time has passed."""
+"""What keeps the ledger moving when a dispatcher has died or a time has passed, and what it forgets in time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, and_, or_, update
 
+from notifiers import confirmations, quotas
 from notifiers.holding import expire_held
 from notifiers.ledger import Mode
 from notifiers.tables import attempts, ledger
@@ -63,3 +64,16 @@ def expire(connection: Connection, mode: Mode, now_s: float) -> dict[str, int]:
         .returning(ledger.c.channel)
     )
     return dict(Counter([*closed.scalars(), *expire_held(connection, mode, now_s)]))
+
+
+_QUOTAS_KEPT_S = 2 * 86_400  # the longest window is a day
+
+
+def forget(connection: Connection, now_s: float) -> int:
+    """Drop sign-ups that nobody confirmed within a day, with the contacts in them, and who asked for codes how often.
+
+    Also where nobody signs up any more: the promise to people does not hang on the next one who comes. Returns how many
+    requests for a code were dropped; there may be more when it is not 0.
+    """
+    quotas.forget(connection, now_s - _QUOTAS_KEPT_S)
+    return confirmations.forget(connection, now_s)

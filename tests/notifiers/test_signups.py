@@ -256,6 +256,20 @@ async def test_the_one_click_link_of_a_mail_names_person_and_channel(
     assert by_address["plant0@example.org"]["List-Unsubscribe"] is None, "a plant's duty officer is not a subscriber"
 
 
+async def test_what_nobody_confirms_is_forgotten_although_nobody_else_signs_up(
+    engine: Engine, sandbox: Sandbox
+) -> None:
+    sign_up(engine)
+    channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses)]
+    async with dispatching(engine, channels, now_s=NOW + KEPT_S - 60) as dispatcher:
+        await dispatcher.drain(5)
+    assert number_of(engine, confirmations_table) == 2, "the day is not over"
+    async with dispatching(engine, [], now_s=NOW + 3 * KEPT_S) as dispatcher:
+        await dispatcher.drain(5)
+    for table in (subscribers, subscriber_places, confirmations_table, quotas):
+        assert number_of(engine, table) == 0, table
+
+
 def test_erased_is_erased(engine: Engine) -> None:
     confirm(engine, (request := sign_up(engine)))
     confirm(engine, request, "email")
