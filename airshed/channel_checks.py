@@ -7,14 +7,20 @@ import re
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
+
 from airshed.channels import callback_secrets, return_paths, webhook_keys
 from airshed.configuration import Configuration
+from airshed.messaging import keys_of
 from notifiers.channels.webhook import checked_keys
 from notifiers.chat import chat_services
+from notifiers.contacts import Vault
+from notifiers.database import connect, reading
+from notifiers.tables import facilities
 from streams.errors import ConfigurationError, Problem
 
 Look = tuple[str, Callable[[], str]]
@@ -32,8 +38,7 @@ def channel_looks(settings: Configuration) -> list[Look]:
         looks.append(("sms fallback", lambda: _second(settings)))
     if settings.email.bounces:
         looks.append(("bounces", lambda: _bounces(settings)))
-    if settings.webhooks.keys:
-        looks.append(("webhooks", lambda: _webhooks(settings)))
+    looks.append(("webhooks", lambda: _webhooks(settings)))
     if settings.cap.sender:
         looks.append(("cap", lambda: _cap(settings)))
     looks.append(("operators", lambda: _operators(settings)))
@@ -104,10 +109,48 @@ def _bounces(settings: Configuration) -> str:
 
 
 def _webhooks(settings: Configuration) -> str:
+    """Keys are in order, and every plant with a webhook has one for its host: without, nothing is sent there."""
     keys = webhook_keys(settings)
     for host, texts in keys.items():
         checked_keys(host, texts)
-    return f"keys for {', '.join(sorted(keys)) or 'nobody'}"
+    plants = _webhooks_of_plants(settings)
+    if plants and not settings.webhooks.keys:
+        raise _wrong("webhooks.keys", f"{_some(plants)} a webhook, and no keys are set: nothing is sent there")
+    known = {host.lower() for host in keys}
+    lacking = [plant for plant, host in plants.items() if host and host not in known]
+    if lacking and settings.mode == "actual":
+        raise _wrong("webhooks.keys", f"{_some(lacking)} a webhook at a host without a key: what goes there fails")
+    return f"keys for {', '.join(sorted(keys)) or 'nobody'}; {len(plants)} plants have a webhook"
+
+
+def _webhooks_of_plants(settings: Configuration) -> dict[str, str]:
+    """Host of the webhook by id of the plant; an empty host where this machine has no key to read it with."""
+    engine = connect(settings.database_url)
+    own_file = engine.dialect.name == "sqlite" and engine.url.database
+    if own_file and not Path(own_file).exists():
+        return {}
+    if not sa.inspect(engine).has_table(facilities.name):
+        return {}
+    with reading(engine) as connection:
+        query = sa.select(facilities.c.facility_id, facilities.c.webhook).where(facilities.c.webhook.is_not(None))
+        found = connection.execute(query.order_by(facilities.c.facility_id)).all()
+    if not found:
+        return {}
+    vault = keys_of(settings, Path(settings.data_dir), settings.web.public_url).vault
+    return {row.facility_id: _host(vault, row.webhook) for row in found}
+
+
+def _host(vault: Vault, sealed: bytes) -> str:
+    try:
+        return urlsplit(vault.open(sealed)).hostname or ""
+    except ConfigurationError:
+        return ""
+
+
+def _some(plants: Collection[str]) -> str:
+    shown = ", ".join(sorted(plants)[:5])
+    more = f" and {len(plants) - 5} more" if len(plants) > 5 else ""
+    return f"plant {shown} has" if len(plants) == 1 else f"plants {shown}{more} have"
 
 
 def _cap(settings: Configuration) -> str:

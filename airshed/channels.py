@@ -16,6 +16,7 @@ from notifiers.channels.fallback import FallbackChannel
 from notifiers.channels.sms import SmsChannel, SmsSettings
 from notifiers.channels.voice import VoiceChannel, VoiceSettings
 from notifiers.channels.webhook import WebhookChannel, WebhookSettings
+from notifiers.deliveries import ChannelName
 from notifiers.links import Links
 from notifiers.messages import ActualMessage, Channel, ExerciseMessage
 from notifiers.return_paths import ReturnPaths
@@ -92,6 +93,14 @@ def actual_channels(settings: Configuration, links: Links, paths: ReturnPaths | 
         )
         channels.append(WebhookChannel(ActualMessage, hooks))
     return channels
+
+
+def channel_names(settings: Configuration) -> list[ChannelName]:
+    """The channels that this installation has."""
+    names: list[ChannelName] = ["sms", "email"]
+    names += ["voice"] if settings.voice.caller else []
+    names += ["webhook"] if settings.webhooks.keys else []
+    return names
 
 
 def return_paths(settings: Configuration, secret: str) -> ReturnPaths | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from airshed.channels import channel_names
 from airshed.configuration import Configuration
 from notifiers.audience import Caps
 from notifiers.auditor import Auditor, Patience
@@ -36,17 +37,26 @@ def caps_of(settings: Configuration) -> Caps:
 
 async def watch(engine: Engine, settings: Configuration, dispatcher: Dispatcher[Any], stop: asyncio.Event) -> None:
     """Audit and beat until ``stop`` is set."""
-    auditor = Auditor(engine, every_s=settings.audit.every_s, patience=patience_of(settings))
+    auditor = Auditor(
+        engine, every_s=settings.audit.every_s, patience=patience_of(settings), channels=channel_names(settings)
+    )
     async with asyncio.TaskGroup() as group:
         group.create_task(auditor.run(stop))
         if settings.heartbeat.url is not None:
             call = calling(settings.heartbeat.url.reveal())
-            beat = Heartbeat(call, lambda: problem_of(auditor, dispatcher), settings.heartbeat.every_s)
+            beat = Heartbeat(
+                call,
+                lambda: problem_of(auditor, dispatcher),
+                settings.heartbeat.every_s,
+                status=lambda: "stopped" if auditor.stopped else "sending",
+            )
             group.create_task(beat.run(stop))
 
 
 def problem_of(auditor: Auditor, dispatcher: Dispatcher[Any], now_s: float | None = None) -> str:
-    """Why no heartbeat may leave: empty when messages are being sent and none is late for want of a dispatcher."""
+    """Why no heartbeat may leave: empty when messages are being sent, or would be if nobody had stopped them, and none
+    is late for want of a dispatcher. A channel that is not configured is the operators' to hear of, not a standstill.
+    """
     silent_s = (time.monotonic() if now_s is None else now_s) - dispatcher.alive_s
     if silent_s > _STUCK_S:
         return f"the dispatcher has not come round for {silent_s:.0f} s"

@@ -3,26 +3,46 @@
 It only reads, so it can run beside any number of dispatchers and from the command line. Everything it finds is a
 sentence with a number, an example and what to do; what happens again and again is a gauge and an event for operators.
 All times are of the machine's clock: a replay on recorded time has nothing to audit.
+
+What people hold back on purpose, by the stop switch or behind the storm guard, is named as held and told once: it is no
+failure of ours, and whoever did it knows. Its patience begins anew when they let it go.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import structlog
-from sqlalchemy import ColumnElement, Connection, Engine, and_, case, exists, func, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Float,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
-from notifiers import operators
+from notifiers import operators, switch
 from notifiers.database import reading
+from notifiers.deliveries import ChannelName
+from notifiers.guard import is_waiting
 from notifiers.ledger import UNKNOWABLE
 from notifiers.operators import Occasion, OperatorEvent
-from notifiers.tables import attempts, ledger, notices
+from notifiers.switch import Position
+from notifiers.tables import attempts, guarded, ledger, notices
 from rules.notices import Notice
 from streams.clock import Clock, SystemClock
 from streams.metrics import AUDIT_FINDINGS
@@ -32,7 +52,22 @@ _decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
 _LOOKS_BACK_S = 2 * 86_400.0
 """Notices older than this are history: nothing of theirs is of use any more."""
 
-Problem = Literal["waiting", "beyond-lease", "unknown", "unknowable", "held", "unfinished", "empty", "silent"]
+Problem = Literal[
+    "waiting",
+    "beyond-lease",
+    "unknown",
+    "unknowable",
+    "held",
+    "unfinished",
+    "empty",
+    "silent",
+    "unserved",
+    "stopped",
+    "guarded",
+]
+
+DELIBERATE: tuple[Problem, ...] = ("stopped", "guarded")
+"""Held back by people."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +97,20 @@ _SAYS: dict[Problem, tuple[str, str]] = {
     "held": ("held beyond the end of their wait", "see that a dispatcher runs; it lets them go"),
     "unfinished": ("notices whose rows are not all written", "see that the dispatch service runs; it goes on"),
     "empty": ("notices to recipients of whom there is none", "look at the registry and at the notice's provinces"),
+    "unserved": (
+        "planned for a channel that is not configured here",
+        "configure it (plants with a webhook: webhooks.keys; calls: voice.caller), or take the contacts away",
+    ),
+    "stopped": ("held: all sending is stopped", "`airshed dispatch resume` when the reason is gone"),
+    "guarded": ("held by the storm guard", "`airshed notices release`, or let them expire"),
     "silent": ("accepted by the provider, without a word from it since", "see that web.public_url is reached"),
+}
+
+
+_OCCASIONS: dict[Problem, Occasion] = {
+    "unknowable": Occasion.UNKNOWABLE,
+    "stopped": Occasion.STOPPED,
+    "guarded": Occasion.STORM_GUARD,
 }
 
 
@@ -95,10 +143,20 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return _SAYS[self.problem][1]
 
 
-def audit(connection: Connection, now_s: float, patience: Patience | None = None) -> list[Finding]:
-    """Everything that is late at ``now_s``, machine time."""
+def audit(
+    connection: Connection,
+    now_s: float,
+    patience: Patience | None = None,
+    channels: Collection[str] | None = None,
+) -> list[Finding]:
+    """Everything that is late at ``now_s``, machine time.
+
+    Args:
+        channels: those that the installation has; ``None``: every one. What is planned for another is found at once.
+    """
     patience = patience or Patience()
-    return [*_rows(connection, now_s, patience), *_notices(connection, now_s, patience)]
+    served = frozenset(get_args(ChannelName) if channels is None else channels)
+    return [*_rows(connection, now_s, patience, served), *_notices(connection, now_s, patience)]
 
 
 class Auditor:
@@ -110,13 +168,18 @@ class Auditor:
         *,
         every_s: float = 300.0,
         patience: Patience | None = None,
+        channels: Collection[str] | None = None,
         clock: Clock | None = None,
         tell: Callable[[OperatorEvent], None] = operators.tell,
     ) -> None:
         self._engine, self._every_s, self._patience = engine, every_s, patience
         self._clock = clock or SystemClock()
         self._tell = tell
+        self._channels = channels
+        self._known: set[tuple[Problem, str, float]] = set()
         self.findings: list[Finding] = []
+        self.stopped = False
+        """Whether all sending was stopped at the last look."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until ``stop`` is set. A database that is away is looked at again."""
@@ -133,28 +196,42 @@ class Auditor:
     def look(self) -> list[Finding]:
         """One look. Returns what it found and keeps it in ``findings``."""
         with reading(self._engine) as connection:
-            self.findings = audit(connection, self._clock.now_s(), self._patience)
+            self.findings = audit(connection, self._clock.now_s(), self._patience, self._channels)
+            position = switch.position(connection)
+        self.stopped = position.stopped
         numbers = Counter[Problem]()
         for finding in self.findings:
             numbers[finding.problem] += finding.number
+            if finding.problem in DELIBERATE and self._is_known(finding, position):
+                continue
             _log.warning("late", problem=finding.problem, notice=finding.notice, says=finding.says)
-            occasion = Occasion.UNKNOWABLE if finding.problem == "unknowable" else Occasion.OVERDUE
+            occasion = _OCCASIONS.get(finding.problem, Occasion.OVERDUE)
             about = f"{finding.problem} {finding.notice or finding.channel}"
             self._tell(OperatorEvent(occasion=occasion, about=about, says=finding.says, remedy=finding.remedy))
         for problem in _SAYS:
             AUDIT_FINDINGS.labels(problem).set(numbers[problem])
         return self.findings
 
+    def _is_known(self, finding: Finding, position: Position) -> bool:
+        """Whether this holding back was told before: once for a stop, once for a notice behind the guard."""
+        about = (finding.problem, finding.notice, 0.0)
+        if finding.problem == "stopped":
+            about = (finding.problem, "", position.time_s)
+        known = about in self._known
+        self._known.add(about)
+        return known
 
-def _rows(connection: Connection, now_s: float, patience: Patience) -> Iterator[Finding]:
+
+def _rows(connection: Connection, now_s: float, patience: Patience, served: frozenset[str]) -> Iterator[Finding]:
     """Late rows, together by channel and notice. The states are written out: they are those of small indexes."""
-    due_s = case(
-        (ledger.c.due_s > ledger.c.notice_time_s, ledger.c.due_s),
-        (ledger.c.hold_until_s > ledger.c.notice_time_s, ledger.c.hold_until_s),
-        else_=ledger.c.notice_time_s,
-    )
+    position = switch.position(connection)
+    due_s = _due_s(position)
+    late_s = due_s + patience.waiting_s
+    overdue = and_(_is("planned"), ledger.c.channel.in_(served), late_s < now_s)
     late: list[tuple[Problem, ColumnElement[bool], ColumnElement[Any]]] = [
-        ("waiting", and_(_is("planned"), due_s < now_s - patience.waiting_s), due_s + patience.waiting_s),
+        ("unserved", and_(_is("planned"), ledger.c.channel.not_in(served)), due_s),
+        ("guarded", and_(overdue, is_waiting()), late_s),
+        ("stopped" if position.stopped else "waiting", and_(overdue, ~is_waiting()), late_s),
         (
             "beyond-lease",
             and_(or_(_is("claimed"), _is("sending")), ledger.c.lease_until_s < now_s - patience.lease_s),
@@ -179,6 +256,16 @@ def _rows(connection: Connection, now_s: float, patience: Patience) -> Iterator[
     for problem, which, since in late:
         yield from _grouped(connection, problem, select(ledger).where(which), since, now_s)
     yield from _grouped(connection, "silent", _silent(now_s, patience), attempts.c.ended_s + patience.silent_s, now_s)
+
+
+def _due_s(position: Position) -> ColumnElement[Any]:
+    """Since when a planned row could have been taken: when it is due, and everybody who held it has let it go."""
+    let_go = select(guarded.c.released_s).where(guarded.c.notice == ledger.c.notice).scalar_subquery()
+    resumed_s = 0.0 if position.stopped else position.time_s
+    latest: ColumnElement[Any] = cast(ledger.c.notice_time_s, Float)
+    for other in (ledger.c.due_s, cast(ledger.c.hold_until_s, Float), func.coalesce(let_go, 0.0), literal(resumed_s)):
+        latest = case((other > latest, other), else_=latest)
+    return latest
 
 
 def _silent(now_s: float, patience: Patience) -> Any:

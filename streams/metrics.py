@@ -195,7 +195,8 @@ OPERATOR_EVENTS = _counter(
 AUDIT_FINDINGS = _gauge(
     "airshed_audit_findings",
     "Deliveries (or notices) that have not come to their end in their time, by what is late (waiting, beyond-lease, "
-    "unknown, unknowable, held, unfinished, empty, silent).",
+    "unknown, unknowable, held, unfinished, empty, silent, unserved: the channel is not configured), and by what "
+    "people hold back on purpose (stopped, guarded).",
     "Above 0: `airshed ledger audit` names them and says what to do; docs/ledger.md explains the states.",
     "problem",
 )

@@ -18,7 +18,9 @@ from airshed.channel_checks import channel_looks
 from airshed.channels import actual_channels, callback_secrets, exercise_channels
 from airshed.cli import app
 from airshed.configuration import Configuration, load
-from airshed.messaging import messaging
+from airshed.local.live import database_of
+from airshed.messaging import import_registries, keys_of, messaging
+from airshed.packs import base_of
 from notifiers import operators
 from notifiers.channels.fallback import FallbackChannel
 from notifiers.database import connect
@@ -115,8 +117,39 @@ def provider() -> Iterator[str]:
 
 def test_an_empty_configuration_has_nothing_to_find(tmp_path: Path) -> None:
     found = says(settings(tmp_path, ""))
-    assert set(found) == {"callbacks", "operators"}
+    assert set(found) == {"callbacks", "webhooks", "operators"}
     assert not any(text.startswith("FAIL") for text in found.values())
+    assert not (tmp_path / "airshed").exists(), "looking makes no database"
+
+
+def plants(made: Configuration, folder: Path, *webhooks: str) -> None:
+    """Plants F000 and on, with these webhooks, in the installation's registry."""
+    lines = ["facility_id,name,kind,province,lat,lon,language,email,phone,webhook"]
+    lines += [
+        f"F{number:03},Plant,cement,01,21.0,105.8,vi,p{number}@example.org,,{url}"
+        for number, url in enumerate(webhooks)
+    ]
+    (folder / "facilities.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    keys = keys_of(made, Path(made.data_dir), made.web.public_url)
+    report = import_registries(database_of(made), keys, base_of(made), None, folder / "facilities.csv")["facilities"]
+    assert report.accepted == len(webhooks), report.refused
+
+
+def test_plants_with_a_webhook_and_no_keys_are_found(tmp_path: Path) -> None:
+    """Their messages would wait, planned, for a channel that is not there."""
+    made = settings(tmp_path, "")
+    plants(made, tmp_path, "", "https://plant.example/hook", "")
+    found = says(made)["webhooks"]
+    assert found.startswith("FAIL")
+    assert "plant F001 has a webhook, and no keys are set" in found
+    assert "webhooks.keys" in found
+    assert says(settings(tmp_path, everything(tmp_path)))["webhooks"].endswith("1 plants have a webhook")
+
+
+def test_plants_at_a_host_without_a_key_are_found(tmp_path: Path) -> None:
+    made = settings(tmp_path, everything(tmp_path, mode="actual"))
+    plants(made, tmp_path, "https://plant.example/hook", "https://other.example/hook", "https://PLANT.example/x")
+    assert "plant F001 has a webhook at a host without a key" in says(made)["webhooks"]
 
 
 def test_everything_in_order(tmp_path: Path) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp import web
 from sqlalchemy import Engine, insert, update
 
+from airshed import watching
+from notifiers import guard, switch
 from notifiers.auditor import Auditor, Finding, Patience, audit
 from notifiers.callbacks import apply_status
 from notifiers.database import reading
+from notifiers.guard import Guard
 from notifiers.heartbeat import Heartbeat, calling
 from notifiers.ledger import begin, claim
 from notifiers.operators import Occasion, OperatorEvent
@@ -25,6 +29,7 @@ from streams.clock import ManualClock
 from tests.notifiers.samples import NOON, fill, notice
 
 NOON_S = NOON.timestamp()
+ALIVE: Any = SimpleNamespace(alive_s=0.0)  # all that is asked of a dispatcher: when it last came round
 PATIENCE = Patience(waiting_s=100, lease_s=50, unknown_s=200, fan_out_s=30, silent_s=1_000)
 
 
@@ -145,12 +150,73 @@ def test_operators_are_told_and_gauges_fall_back_when_all_is_well(planned: Engin
     assert metrics.value("airshed_audit_findings", problem="waiting") == 0
 
 
+def test_what_is_stopped_on_purpose_is_held_and_told_once(planned: Engine) -> None:
+    """No alarm every five minutes for what an officer did, and a new patience when it goes on."""
+    rows(planned, state="planned")
+    with planned.begin() as connection:
+        switch.stop(connection, "Duty 7", "wrong level", NOON_S + 10)
+    told: list[OperatorEvent] = []
+    clock = ManualClock(NOON_S + 200)
+    auditor = Auditor(planned, patience=PATIENCE, clock=clock, tell=told.append)
+    for _ in range(3):
+        assert [(one.problem, one.number) for one in auditor.look()] == [("stopped", 2)]
+    assert [event.occasion for event in told] == [Occasion.STOPPED]
+    assert auditor.stopped
+    assert (metrics.value("airshed_audit_findings", problem="stopped"), watching.problem_of(auditor, ALIVE, 0.0)) == (
+        2,
+        "",
+    )
+    with planned.begin() as connection:
+        switch.resume(connection, "Duty 7", "mended", NOON_S + 1_000)
+    clock.set(NOON_S + 1_099)
+    assert auditor.look() == [], "they can be taken since they were let go, not since they were due"
+    assert not auditor.stopped
+    clock.set(NOON_S + 1_101)
+    assert [one.problem for one in auditor.look()] == ["waiting"]
+    assert watching.problem_of(auditor, ALIVE, 0.0) != ""
+    with planned.begin() as connection:
+        switch.stop(connection, "Duty 7", "again", NOON_S + 1_200)
+    clock.set(NOON_S + 1_300)
+    auditor.look()
+    assert [event.occasion for event in told] == [Occasion.STOPPED, Occasion.OVERDUE, Occasion.STOPPED]
+
+
+def test_what_the_storm_guard_holds_is_held_and_told_once(planned: Engine) -> None:
+    rows(planned, state="planned")
+    with planned.begin() as connection:
+        assert guard.admit(connection, "exercise", Guard(recipients=1), NOON_S)[0].held
+    told: list[OperatorEvent] = []
+    clock = ManualClock(NOON_S + 200)
+    auditor = Auditor(planned, patience=PATIENCE, clock=clock, tell=told.append)
+    for _ in range(2):
+        assert [(one.problem, one.number) for one in auditor.look()] == [("guarded", 2)]
+    assert [event.occasion for event in told] == [Occasion.STORM_GUARD]
+    assert watching.problem_of(auditor, ALIVE, 0.0) == ""
+    with planned.begin() as connection:
+        guard.release(connection, notice().id, "Duty 7", "right", NOON_S + 500)
+    clock.set(NOON_S + 599)
+    assert auditor.look() == []
+    clock.set(NOON_S + 601)
+    assert [one.problem for one in auditor.look()] == ["waiting"]
+
+
+def test_rows_for_a_channel_that_is_not_configured_are_found_at_once(planned: Engine) -> None:
+    rows(planned, state="planned", channel="webhook")
+    with reading(planned) as connection:
+        (one,) = audit(connection, NOON_S, PATIENCE, ["sms", "email"])
+        assert audit(connection, NOON_S, PATIENCE, ["sms", "email", "webhook"]) == []
+    assert (one.problem, one.channel, one.number) == ("unserved", "webhook", 2)
+    assert "webhooks.keys" in one.remedy
+
+
 async def test_the_heart_beats_while_all_is_well_and_only_then() -> None:
     beats: list[str] = []
+    said: list[str] = []
     statuses = [200, 500, 302]
 
     async def heard(request: web.Request) -> web.Response:
         beats.append(request.path)
+        said.append(request.headers["Airshed-Status"])
         return web.Response(status=statuses.pop(0), headers={"Location": "/elsewhere"})
 
     app = web.Application()
@@ -161,8 +227,13 @@ async def test_the_heart_beats_while_all_is_well_and_only_then() -> None:
     await site.start()
     port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
     problem = ""
-    heart = Heartbeat(calling(f"http://127.0.0.1:{port}/token"), lambda: problem, every_s=0.01)
-    assert [await heart.beat() for _ in range(3)] == ["sent", "failed", "failed"]
+    status = "sending"
+    watcher = calling(f"http://127.0.0.1:{port}/token")
+    heart = Heartbeat(watcher, lambda: problem, every_s=0.01, status=lambda: status)
+    assert [await heart.beat() for _ in range(2)] == ["sent", "failed"]
+    status = "stopped"
+    assert await heart.beat() == "failed"
+    assert said == ["sending", "sending", "stopped"]
     problem = "the dispatcher has not come round"
     assert await heart.beat() == "withheld"
     await runner.cleanup()
@@ -174,13 +245,14 @@ async def test_the_heart_beats_while_all_is_well_and_only_then() -> None:
 async def test_the_heart_goes_on_beating_until_it_is_stopped() -> None:
     stop, beats = asyncio.Event(), 0
 
-    async def call() -> None:
+    async def call(status: str) -> None:
         nonlocal beats
+        assert status == "stopped"
         beats += 1
         if beats == 2:
             raise OSError("nobody there")
         if beats == 4:
             stop.set()
 
-    await asyncio.wait_for(Heartbeat(call, lambda: "", every_s=0.001).run(stop), 10)
+    await asyncio.wait_for(Heartbeat(call, lambda: "", every_s=0.001, status=lambda: "stopped").run(stop), 10)
     assert beats == 4
