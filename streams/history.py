@@ -9,6 +9,7 @@ province back onto the level that was announced, at the hour of the revision, an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import msgspec
 
@@ -28,6 +29,9 @@ States = Mapping[str, ProvinceState]
 Load = Callable[[int], States]
 """Gives the province states of an hour (epoch seconds), by province code."""
 
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(dict[str, Standing]).decode
+
 
 class Forced(msgspec.Struct, array_like=True):
     """A province put back onto a level after the fold of an hour."""
@@ -39,7 +43,7 @@ class Forced(msgspec.Struct, array_like=True):
     corroborated: int
 
 
-class Window(msgspec.Struct):
+class Window(msgspec.Struct, dict=True):
     """Levels of all provinces at both ends of the recent hours.
 
     Attributes:
@@ -59,6 +63,12 @@ class Window(msgspec.Struct):
     step_s: int = HOUR_S
     length: int = WINDOW_HOURS
     stale: int = STALE_HOURS
+
+    @cached_property
+    def _ends(self) -> dict[int, bytes]:
+        """The end of the window as it was after each of its hours: where its start will be. In memory only; what is
+        not here, as after a restart, is folded again."""
+        return {}
 
     @classmethod
     def before(cls, first_s: int, airshed: Airshed) -> Window:
@@ -82,6 +92,7 @@ class Window(msgspec.Struct):
         """Count every hour of the window again from its start."""
         self.end = _copy(self.start)
         self.trail.clear()
+        self._ends.clear()
         for hour_s in range(self.start_s + self.step_s, self.end_s + 1, self.step_s):
             self._fold_end(airshed, load(hour_s), hour_s)
 
@@ -92,9 +103,11 @@ class Window(msgspec.Struct):
         _force(self.end, airshed, forced)
         _back(self.end, airshed)
         self._note(self.end_s)
+        self._ends[self.end_s] = _encode(self.end)
 
     def adapt(self, airshed: Airshed) -> None:
         """Fit to an airshed whose provinces or levels another pack has changed; what is new starts off."""
+        self._ends.clear()
         for fold in (self.start, self.end):
             for code in set(fold) - {province.code for province in airshed.provinces}:
                 del fold[code]
@@ -107,6 +120,7 @@ class Window(msgspec.Struct):
         Levels that are the same from the lowest up go on as they were, also what is known of them from the time before
         the window. From the first that differs on, only the window counts.
         """
+        self._ends.clear()  # also where the levels stay: who stands in for whom may change with the pack
         same = _levels_alike(old, new)
         if same < max(len(old.levels), len(new.levels)):
             for levels in self.start.values():
@@ -138,6 +152,7 @@ class Window(msgspec.Struct):
         self._fold(self.end, airshed, states, hour_s)
         self.folded[hour_s] = weight(states)
         self._note(hour_s)
+        self._ends[hour_s] = _encode(self.end)
 
     def _note(self, hour_s: int) -> None:
         self.trail[hour_s] = {
@@ -155,7 +170,11 @@ class Window(msgspec.Struct):
 
     def _let_go(self, airshed: Airshed, load: Load) -> None:
         self.start_s += self.step_s
-        self._fold(self.start, airshed, load(self.start_s), self.start_s)
+        end = self._ends.pop(self.start_s, None)
+        if end is None:
+            self._fold(self.start, airshed, load(self.start_s), self.start_s)
+        else:
+            self.start = _decode(end)
         self.trail.pop(self.start_s, None)
         self.folded.pop(self.start_s, None)
         self.forced = [forced for forced in self.forced if forced.hour_s > self.start_s]

@@ -151,7 +151,7 @@ class ProvinceWatch:
     def _hour(self, hour_s: int, code: str) -> AirshedHour:
         if (hour_s, code) not in self._hours:
             hour = self._hours[hour_s, code] = AirshedHour(self._rosters[code])
-            for province in self._rosters[code].provinces:
+            for province in self._rosters[code].provinces if self._kept else ():
                 stored = self._state.get(_key((hour_s, code, province)))
                 if stored is not None:
                     hour.restore(province, stored)
@@ -251,7 +251,7 @@ class ProvinceWatch:
         """Drop hours that can no longer be revised, and the decoded form of those that can be read back."""
         oldest = max(self._progress.first[code], self._decided(code) - RETENTION_S)
         for hour in range(oldest, through - RETENTION_S + 1, HOUR_S):
-            for province in self._airsheds[code].provinces:
+            for province in self._airsheds[code].provinces if self._kept else ():
                 self._state.pop(_key((hour, code, province.code)), None)
         needed = through if self._kept else through - RETENTION_S
         self._hours = {hour: known for hour, known in self._hours.items() if hour[1] != code or hour[0] > needed}
