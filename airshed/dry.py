@@ -16,7 +16,7 @@ from streams.airsheds import Airshed
 from streams.batches import ReadingBatch
 from streams.clock import epoch_s
 from streams.gateway import replay_chunks
-from streams.index_batches import IndexBatch
+from streams.index_batches import GroundsBatch
 from streams.schemas import Mark, Rejected, StationWind
 from streams.screening import Limits
 from streams.stage import State, Unkept
@@ -29,7 +29,7 @@ class IndexStep:
 
     mark: Mark
     readings: int
-    said: Sequence[IndexBatch | StationWind | Mark]
+    said: Sequence[GroundsBatch | StationWind | Mark]
     rejected: list[Rejected]
 
 

@@ -21,7 +21,7 @@ from streams.batches import ReadingBatch
 from streams.clock import epoch_s
 from streams.encoding import to_messages
 from streams.episodes import EpisodeTracker
-from streams.index_batches import IndexBatch
+from streams.index_batches import GroundsBatch, IndexBatch
 from streams.intake import Intake
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
@@ -84,8 +84,11 @@ class Judges:
         self.rules = RuleEngine(pack, state("rules"), mode, packs=shelf.pack if shelf else None)
         self.shelf = shelf
 
-    def judge(self, said: Sequence[IndexBatch | StationWind | Mark], now_s: float) -> Outcome:
-        """What follows from what the first stage said at a mark. ``now_s``: the clock against which lag is measured."""
+    def judge(self, said: Sequence[GroundsBatch | StationWind | Mark], now_s: float) -> Outcome:
+        """What follows from what the first stage said at a mark. ``now_s``: the clock against which lag is measured.
+
+        Of hours the grounds are enough; the indices of the outcome are those that came whole.
+        """
         outcome = Outcome(indices=[item for item in said if isinstance(item, IndexBatch)])
         states = _drive("provinces", self.provinces.accept_columns, self.provinces.advance, said)
         _show_progress("provinces", states, now_s)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from streams.airsheds import Airshed, Quantity
 from streams.clock import epoch_s
-from streams.index_batches import IndexBatch, dicts, whole
+from streams.index_batches import GroundsBatch, dicts, whole
 from streams.quantities import concentrations_of
 from streams.quorum import Row, asked_of
 from streams.schemas import StationIndex
@@ -97,7 +97,7 @@ class Roster:
         )
         return Records.of(rows, len(self.wanted))
 
-    def columns(self, batch: IndexBatch) -> Records:
+    def columns(self, batch: GroundsBatch) -> Records:
         """Columns of records that are columns already."""
         if batch.stations is not self._batched:
             # The index stage names the same stations with every batch.

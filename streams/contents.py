@@ -19,35 +19,48 @@ _SHIFT = np.uint64(32)
 _SEED = 1459  # any; but state that was written with one is compared with what is computed with it
 
 
-@dataclass(frozen=True)
-class Content:
-    """What is said about ``m`` stations; all numbers whole or rounded, NaN = none.
+@dataclass(frozen=True, kw_only=True)
+class Grounds:
+    """What provinces are judged by, of ``m`` stations; all numbers whole or rounded, NaN = none.
 
     Attributes:
-        keys: names of the concentration columns, ``k`` of them.
         index: ``(m,)`` whole indices.
-        dominant: ``(m,) int8`` position in ``POLLUTANTS``, -1 for none.
-        sub: ``(m, 6)`` whole sub-indices.
-        concentration: ``(m, k)`` µg/m³, four decimals.
         trailing: ``(m, 2)`` trailing 24 h means of ``PARTICLES``, µg/m³, four decimals.
         index_24h: ``(m,)`` whole indices of ``trailing``.
-        completeness: ``(m, 6)`` covered share of the hour or day, 0–1, four decimals.
-        suspect: ``(m, 6) uint8`` verdict of screening on this hour (``streams.screening.Suspicion``), 0 = none.
-        withheld: ``(m, 6)`` means of this hour that were not counted, µg/m³, four decimals.
         means: ``(m, 2)`` means of this hour of ``PARTICLES``, µg/m³, four decimals; ``None`` where no level looks.
     """
 
-    keys: tuple[str, ...]
     index: Floats
+    trailing: Floats
+    index_24h: Floats
+    means: Floats | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content(Grounds):
+    """What is said about ``m`` stations.
+
+    Attributes:
+        keys: names of the concentration columns, ``k`` of them.
+        dominant: ``(m,) int8`` position in ``POLLUTANTS``, -1 for none.
+        sub: ``(m, 6)`` whole sub-indices.
+        concentration: ``(m, k)`` µg/m³, four decimals.
+        completeness: ``(m, 6)`` covered share of the hour or day, 0–1, four decimals.
+        suspect: ``(m, 6) uint8`` verdict of screening on this hour (``streams.screening.Suspicion``), 0 = none.
+        withheld: ``(m, 6)`` means of this hour that were not counted, µg/m³, four decimals.
+    """
+
+    keys: tuple[str, ...]
     dominant: NDArray[np.int8]
     sub: Floats
     concentration: Floats
-    trailing: Floats
-    index_24h: Floats
     completeness: Floats
     suspect: NDArray[np.uint8]
     withheld: Floats
-    means: Floats | None = None
+
+    def grounds(self) -> Grounds:
+        """The part that provinces are judged by: a sixth of the numbers."""
+        return Grounds(index=self.index, trailing=self.trailing, index_24h=self.index_24h, means=self.means)
 
     def take(self, rows: NDArray[np.intp]) -> Content:
         """The content of the chosen stations."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streams.airsheds import Quantity
 from streams.clock import HOUR_S, epoch_s, utc
-from streams.contents import PARTICLES, Content
+from streams.contents import PARTICLES, Content, Grounds
 from streams.indices import Standard
 from streams.schemas import POLLUTANTS, Mark, StationIndex
 from streams.screening.reasons import RULES, SUSPICIONS
@@ -41,11 +41,8 @@ class Occasion:
 
 
 @dataclass(frozen=True)
-class IndexBatch:
-    """What the index stage says about ``m`` stations of one airshed, for one hour or one day.
-
-    A record takes some ten microseconds as an object and a hundredth of that as columns, so stages in one process pass
-    these on and make records only for who reads or writes them.
+class GroundsBatch:
+    """What provinces are judged by, of ``m`` stations of one airshed, for one hour or one day.
 
     Attributes:
         occasion: what the records have in common.
@@ -56,7 +53,7 @@ class IndexBatch:
     """
 
     occasion: Occasion
-    content: Content
+    content: Grounds
     stations: Sequence[Station]
     rows: Ints
     revisions: NDArray[np.uint16]
@@ -84,6 +81,21 @@ class IndexBatch:
         table = self.content.means if period == "1h" else self.content.trailing
         column: Floats = np.full(len(self), np.nan) if table is None else table[:, PARTICLES.index(pollutant)]
         return column
+
+
+@dataclass(frozen=True)
+class IndexBatch(GroundsBatch):
+    """What the index stage says about ``m`` stations.
+
+    A record takes some ten microseconds as an object and a hundredth of that as columns, so stages in one process pass
+    these on and make records only for who reads or writes them.
+    """
+
+    content: Content
+
+    def grounds(self) -> GroundsBatch:
+        """Without what no province is judged by."""
+        return GroundsBatch(self.occasion, self.content.grounds(), self.stations, self.rows, self.revisions)
 
     def records(self) -> list[StationIndex]:
         """The records, in order."""

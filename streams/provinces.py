@@ -21,7 +21,7 @@ import msgspec
 from streams.airshed_hours import AirshedHour, Records, Roster, Settled
 from streams.airsheds import Airshed, Detection
 from streams.clock import HOUR_S, epoch_s, utc
-from streams.index_batches import IndexBatch
+from streams.index_batches import GroundsBatch, IndexBatch
 from streams.province_days import DayValue, ProvinceDays
 from streams.quorum import province_state
 from streams.schemas import Mark, ProvinceDay, ProvinceState, ProvinceWind, StationIndex, StationWind
@@ -99,12 +99,13 @@ class ProvinceWatch:
         self._take(((epoch_s(time), code), self._rosters[code].records(own)) for (time, code), own in groups.items())
         return []
 
-    def accept_columns(self, items: Sequence[IndexBatch | StationWind]) -> list[Statement]:
-        """The same of records that are still columns."""
+    def accept_columns(self, items: Sequence[GroundsBatch | StationWind]) -> list[Statement]:
+        """The same of records that are still columns; days that the law counts must be whole (``IndexBatch``)."""
         self._winds.add([item for item in items if isinstance(item, StationWind)], self._progress.decided)
-        batches = [item for item in items if isinstance(item, IndexBatch) and item.occasion.airshed in self._rosters]
+        batches = [item for item in items if isinstance(item, GroundsBatch) and item.occasion.airshed in self._rosters]
         for batch in batches:
             if batch.occasion.product == "day" and self._days.follows(batch.occasion.airshed):
+                assert isinstance(batch, IndexBatch), "a day that the law counts comes whole"
                 self._take_days(batch.records())
         hours = [batch for batch in batches if batch.occasion.final and batch.occasion.product == "hour"]
         codes = [batch.occasion.airshed for batch in hours]

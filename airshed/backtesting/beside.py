@@ -1,8 +1,8 @@
 """The first half of a long back-test in a process of its own, beside the one that judges.
 
-Both run the code of ``feed``; only where it runs differs. Steps come through a pipe, a day of them at a time: while
-one day is judged, the next waits here and the one after it there, so that neither process waits for the other's
-slowest step, and memory stays flat.
+Both run the code of ``feed``; only where it runs differs. Steps come through a pipe, a day of them at a time, with
+what provinces are judged by and nothing else: while one day is judged, a few wait here and one there, so that neither
+process waits for the other's slowest step, and memory stays flat.
 
 Errors of the other process are raised in this one. It ignores Ctrl-C, which a terminal sends to both: this one hears
 it, and ends the other.
@@ -17,20 +17,25 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from airshed.backtesting.feed import Handed, Lane, Seen, feed
 from airshed.backtesting.recording import WHOLE_BYTES, Recording
+from streams.index_batches import IndexBatch
 from streams.indices import STANDARDS
 from streams.screening import Limits
 
 STEPS = 24
-"""Steps in a message: about 4 MB with 700 stations. With single steps every pause of one side would stop the other."""
+"""Steps in a message: 0.6 MB with 700 stations. With single steps every pause of one side would stop the other."""
+
+AHEAD = 4
+"""Messages that wait here. A new piece of the recording takes as long as judging several of them."""
 
 
 @dataclass(frozen=True)
@@ -94,22 +99,22 @@ def _process(order: _Order) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def _ahead(process: subprocess.Popen[bytes], known: Sequence[Any]) -> Iterator[Iterator[_Message]]:
-    """The messages of a process, each read while the one before it is worked on."""
+    """The messages of a process, some of them read while one is worked on."""
     assert process.stdout is not None
     file: BinaryIO = process.stdout  # type: ignore[assignment]  # a buffered reader
 
     def messages() -> Iterator[_Message]:
-        waiting = reader.submit(_read, file, known)
+        waiting = deque(reader.submit(_read, file, known) for _ in range(AHEAD))
         while True:
             try:
-                message = waiting.result()
+                message = waiting.popleft().result()
             except (EOFError, pickle.UnpicklingError):
                 raise RuntimeError(
                     f"the process that reads the recording was ended from outside (exit code {process.wait()}); "
                     "is there enough memory?"
                 ) from None
             if not message.finished:
-                waiting = reader.submit(_read, file, known)
+                waiting.append(reader.submit(_read, file, known))
             yield message
 
     reader = ThreadPoolExecutor(1, "beside")
@@ -153,7 +158,7 @@ def work() -> None:
 
     try:
         for item in feed(Recording(order.path, order.lanes[0].registry, shares.append), order.lanes, order.limits):
-            items.append(item)
+            items.append(_lightened(item, order.lanes))
             if len(items) >= STEPS:
                 send()
         send(finished=True)
@@ -177,6 +182,19 @@ def _cores() -> int:
 
 
 # -- messages ----------------------------------------------------------------------------------------------------
+
+
+def _lightened(item: Handed | Seen, lanes: Sequence[Lane]) -> Handed | Seen:
+    """Without what is not judged: no sub-indices and days that no law counts go through the pipe."""
+    if isinstance(item, Seen):
+        return item
+    days = lanes[item.lane].airshed.legal_track is not None
+    said = [
+        piece.grounds() if isinstance(piece, IndexBatch) and piece.occasion.product == "hour" else piece
+        for piece in item.step.said
+        if days or not (isinstance(piece, IndexBatch) and piece.occasion.product == "day")
+    ]
+    return replace(item, step=replace(item.step, said=said))
 
 
 def _known(lanes: Sequence[Lane]) -> list[Any]:
