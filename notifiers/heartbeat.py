@@ -1,8 +1,10 @@
 """A sign of life that leaves the system: as long as it comes, messages are being sent; silence is an alarm elsewhere.
 
 Whoever watches (a service for dead man's switches, another centre) is called by HTTP at a steady beat, and only while
-all is well. A deliberate stop is well: it beats on and says so (header ``Airshed-Status``, ``User-Agent``), for whoever
-stopped sending must not be woken by it, nor a machine that then breaks go unnoticed. A dispatcher that is stuck, a database that is away, a machine without power all look the same from there.
+all is well. A dispatcher that is stuck, a database that is away, a machine without power all look the same from there.
+
+A deliberate stop is well: it beats on and says so (header ``Airshed-Status``, ``User-Agent``). Whoever stopped sending
+must not be woken by it, and a machine that breaks meanwhile must not go unnoticed.
 """
 
 from __future__ import annotations
