@@ -110,11 +110,12 @@ def verify(
 
 def _with_absorbed(episode: Event, lives: Sequence[Life], frame: Frame) -> Event:
     """An episode together with those that were merged into it: to those who were told they are one."""
-    parts, names = [episode], {episode.name}
-    for life in reversed(lives):
-        if life.merged_into in names:
-            parts.append(frame.event(life))
-            names.add(life.name)
+    parts, names, before = [episode], {episode.name}, 0
+    while before < len(names):  # what was merged may have taken others in before
+        before = len(names)
+        absorbed = [life for life in lives if life.merged_into in names and life.name not in names]
+        parts += map(frame.event, absorbed)
+        names |= {life.name for life in absorbed}
     return Event(
         episode.name,
         min(part.first for part in parts),

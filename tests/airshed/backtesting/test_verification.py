@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,25 @@ def test_what_was_merged_counts_with_the_survivor() -> None:
     )
     assert found.events == Measures(1, 0, 0)
     assert (found.matches[0].episode, found.matches[0].lead_h) == ("E", 0)
+
+
+def test_what_was_merged_into_what_was_merged_counts_too() -> None:
+    """G goes into F, F into E, in whatever order they are listed: 10 hours of G, 20 of F, 29 and 10 of E."""
+    turns = [
+        event(12, "opened", 1, "31", episode="G"),
+        event(10, "opened", 1, "24", episode="F"),
+        event(11, "opened", 1, "01"),
+        event(22, "merged", 1, "31", episode="G", merged_into="F"),
+        event(30, "merged", 1, "24", episode="F", merged_into="E"),
+        event(30, "grown", 1, "01 24"),
+        event(40, "closed", 0, "01 24"),
+    ]
+    everything = lives(*turns).operational()
+    for order in permutations(everything):
+        found = verify("by hand", [reference("R1", 12, 21, 2)], order, FRAME, np.ones((400, 3), bool))
+        assert found.events == Measures(1, 0, 0), [life.name for life in order]
+        assert found.cells == Measures(10, 20 + 29 + 10, 0)
+        assert (found.matches[0].episode, found.matches[0].lead_h) == ("E", 2)
 
 
 def test_hours_of_which_the_reference_knows_nothing_do_not_count() -> None:
