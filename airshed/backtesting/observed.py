@@ -32,6 +32,7 @@ FULL_DAY = 18
 """Valid hours that a 24-hour mean needs: three quarters, as every standard asks."""
 
 _PM25 = POLLUTANTS.index("pm25")
+_REVISED = STATUSES.index("revised")
 _USED = tuple(STATUSES.index(status) for status in ("measuring", "revised"))
 
 
@@ -80,6 +81,8 @@ class Observed:
         self._close(batch, -(-batch.time_s // HOUR_S))
 
     def _close(self, batch: ReadingBatch, hours: NDArray[np.int64]) -> None:
+        valid = _valid(batch)
+        batch, hours = batch.take(valid), hours[valid]
         for first, last in _stretches(hours):
             inside = (hours >= first) & (hours <= last)
             own = batch if inside.all() else batch.take(inside)
@@ -118,6 +121,17 @@ def _stretches(hours: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     cuts = np.flatnonzero(np.diff(present) > DAY_HOURS) + 1
     for stretch in np.split(present, cuts):
         yield int(stretch[0]), int(stretch[-1])
+
+
+def _valid(batch: ReadingBatch) -> NDArray[np.intp]:
+    """One reading for each station and time: the latest revision of it, or else the first that was given."""
+    rows = np.arange(len(batch))
+    revised = batch.status == _REVISED
+    standing = np.lexsort((np.where(revised, -rows, rows), ~revised, batch.station, batch.time_s))
+    key_time, key_station = batch.time_s[standing], batch.station[standing]
+    first = np.ones(len(batch), bool)
+    first[1:] = (np.diff(key_time) != 0) | (np.diff(key_station) != 0)
+    return np.sort(standing[first])
 
 
 def _hourly(batch: ReadingBatch, row: NDArray[np.int64], rows: int, stations: int) -> Floats:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -75,6 +77,33 @@ def test_an_hour_needs_three_quarters_of_itself() -> None:
 
     assert minutes(9) == 60.0
     assert math.isnan(minutes(8))
+
+
+def given(value: float, status: Literal["measuring", "revised"] = "measuring", stations: int = 99) -> ReadingBatch:
+    """The hour as some stations of Hà Nội told it."""
+    one = batch(*((station, FIRST * HOUR_S, value) for station in HANOI[:stations]), period_s=HOUR_S)
+    return dataclasses.replace(one, status=np.full(len(one), STATUSES.index(status), np.int8))
+
+
+@pytest.mark.parametrize(
+    ("told", "medians"),
+    [
+        ([given(900.0), given(20.0, "revised")], 20.0),
+        ([given(20.0, "revised"), given(900.0)], 20.0),  # the original comes late: the revision stands
+        ([given(900.0), given(500.0, "revised"), given(20.0, "revised")], 20.0),
+        ([given(60.0), given(60.0)], 60.0),
+        ([given(60.0), given(90.0)], 60.0),  # a repeat changes nothing
+        ([given(60.0), given(985.0, "revised")], 60.0),  # what cannot be replaces nothing
+    ],
+)
+def test_a_revision_replaces_the_value_and_a_repeat_changes_nothing(told: list[ReadingBatch], medians: float) -> None:
+    assert observed(*told).hour.between(FIRST, FIRST)[0, 0] == medians
+
+
+def test_a_repeat_does_not_count_double() -> None:
+    """Nine of twelve readings are three quarters of an hour; six of them twice are half of one."""
+    rows = [(station, FIRST * HOUR_S + 300 * step, 60.0) for step in range(1, 7) for station in HANOI for _ in "ab"]
+    assert math.isnan(observed(batch(*rows)).hour.between(FIRST + 1, FIRST + 1)[0, 0])
 
 
 @pytest.mark.parametrize("value", [985.0, 1000.0, -15.1, float("nan")])
