@@ -20,12 +20,18 @@ LONGEST_HOURS = 96
 """Four days: the longest holding time of any plan that was read (China 2017: 96 hours)."""
 
 
+MOST_LEVELS = 9
+"""No plan that was read has more than six; quorums and audiences name a level by one digit."""
+
+
 def level_problems(document: Document, airshed: Airshed) -> Iterator[Problem]:
     """Everything wrong with the levels of an airshed."""
     path: Path = ("airshed", "levels")
     if not airshed.levels:
         yield document.problem(path, "there is no level", "give at least one")
         return
+    if len(airshed.levels) > MOST_LEVELS:
+        yield document.problem((*path, MOST_LEVELS), f"{len(airshed.levels)} levels", f"give at most {MOST_LEVELS}")
     named = [((*path, number, "name"), level.name) for number, level in enumerate(airshed.levels)]
     yield from twice(document, named, "level name")
     for number, level in enumerate(airshed.levels):

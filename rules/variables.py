@@ -185,5 +185,5 @@ def samples(airshed: Airshed, kinds: list[TransitionKind]) -> Iterator[dict[str,
 
 
 def _sample_calendar(level: int, previous: int) -> dict[str, Any]:
-    local = datetime(2026, 1 + level, 1 + 3 * previous, 7 * level % 24, tzinfo=ZoneInfo("UTC"))
+    local = datetime(2026, 1 + level % 12, 1 + 3 * previous % 28, 7 * level % 24, tzinfo=ZoneInfo("UTC"))
     return _calendar(local, [local.date().isoformat()] if previous else [])

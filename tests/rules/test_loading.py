@@ -66,6 +66,23 @@ def test_a_good_pack_keeps_its_values() -> None:
     assert pack.rules[0].when == "true"
 
 
+def levels(count: int) -> str:
+    one = "    - {{name: l{0}, names: {{en: l{0}}}, enter: {1}, exit: {2}, enter_hours: 6, exit_hours: 12}}\n"
+    head, _, rest = GOOD.decode().partition("    - {name: watch")
+    _, _, tail = rest.partition("rules:\n")
+    given = "".join(one.format(n, 151 + 10 * n, 130 + 10 * n) for n in range(count))
+    return f"{head}{given}rules:\n{tail}"
+
+
+@pytest.mark.parametrize("count", [10, 12, 30])
+def test_more_levels_than_a_digit_names_are_refused(count: int) -> None:
+    assert refusal(levels(count)) == [f"pack.yaml:24:7: airshed.levels[9]: {count} levels (give at most 9)"]
+
+
+def test_nine_levels_are_enough() -> None:
+    assert len(parse_pack("pack.yaml", levels(9).encode()).airshed.levels) == 9
+
+
 def test_a_path_and_a_name(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_bytes(GOOD)
