@@ -15,9 +15,7 @@ from rules.notices import Notice
 from rules.trials import INDEX, Expected, Trial, TrialFile, course
 from streams.batches import ReadingBatch
 from streams.clock import HOUR_S, epoch_s
-from streams.errors import RegistryError
 from streams.indices import STANDARDS
-from streams.local_days import whole_hour_zone
 from streams.schemas import POLLUTANTS
 from streams.screening import Limits
 from streams.screening.limits import ClassLimits, NeighbourLimits, PollutantLimits
@@ -41,7 +39,6 @@ class Difference:
 
 def stations_of(pack: Pack, each: int) -> StationRegistry:
     """Invented reference stations, ``each`` in every province, far enough apart to be nobody's neighbours."""
-    zone = _whole_hours(pack.airshed.zone)
     return StationRegistry(
         Station(
             code=f"{province.code}-{number:02}",
@@ -51,7 +48,7 @@ def stations_of(pack: Pack, each: int) -> StationRegistry:
             airshed=pack.airshed.code,
             province=province.code,
             agency="",
-            zone=zone,
+            zone=pack.airshed.zone,
             station_class="reference",
         )
         for place, province in enumerate(pack.airshed.provinces)
@@ -164,12 +161,3 @@ def _told(hour: int, notice: Notice) -> str:
 
 def _pollutant(name: str) -> int:
     return POLLUTANTS.index("pm25" if name == INDEX else name)
-
-
-def _whole_hours(zone: str) -> str:
-    """The zone, or UTC where its hours do not begin with UTC's: stations need whole hours."""
-    try:
-        whole_hour_zone(zone, "")
-    except RegistryError:
-        return "UTC"
-    return zone

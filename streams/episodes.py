@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -23,7 +24,7 @@ from streams.decisions import Decisions
 from streams.history import DAY_S, Load, Window, weight
 from streams.legal import LegalTrack
 from streams.lineage import Episode
-from streams.local_days import hours_of_day_ending, whole_hour_zone
+from streams.local_days import hours_of_day_ending
 from streams.schemas import EpisodeEvent, Mark, ProvinceDay, ProvinceState, ProvinceWind
 from streams.stage import State, Unkept
 from streams.transitions import Scene
@@ -220,7 +221,7 @@ class EpisodeTracker:
         if airshed.legal_track is None:
             memory.legal = None
             return []
-        if not hours_of_day_ending(hour_s // HOUR_S, whole_hour_zone(airshed.zone, code)):
+        if not hours_of_day_ending(hour_s // HOUR_S, ZoneInfo(airshed.zone)):
             return []
         memory.legal = memory.legal or LegalTrack.before(hour_s, airshed, airshed.legal_track)
         touched = {end_s for end_s in self._touched_days.get(code, set()) if end_s <= hour_s}

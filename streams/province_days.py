@@ -7,12 +7,13 @@ are. Written before the day is first said, so that a repeated call finds what it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from streams.airsheds import Airshed, LegalDefinition
 from streams.clock import HOUR_S, utc
-from streams.local_days import hours_of_day_ending, whole_hour_zone
+from streams.local_days import hours_of_day_ending
 from streams.quorum import EVIDENCE, asked_of
 from streams.schemas import ProvinceDay
 from streams.stage import State
@@ -67,7 +68,7 @@ class ProvinceDays:
 
     def __init__(self, airsheds: Iterable[Airshed], registry: StationRegistry, state: State) -> None:
         self._airsheds = {airshed.code: airshed for airshed in airsheds if airshed.legal_track is not None}
-        self._zones = {code: whole_hour_zone(airshed.zone, code) for code, airshed in self._airsheds.items()}
+        self._zones = {code: ZoneInfo(airshed.zone) for code, airshed in self._airsheds.items()}
         self._asked = {
             (code, province.code): asked_of(registry.of_province(code, province.code))
             for code, airshed in self._airsheds.items()

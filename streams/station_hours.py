@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +22,14 @@ from streams.hour_values import HOURS_BEFORE_DAY, WINDOW_HOURS, Statistics
 from streams.hourly_means import HourlyMeans
 from streams.index_batches import IndexBatch, Occasion
 from streams.indices import STANDARDS
-from streams.local_days import hours_of_day_ending, whole_hour_zone
+from streams.local_days import has_whole_hours, hours_of_day_ending
 from streams.schemas import STATUSES
 from streams.screening.hours import HourCase, HourScreen
 from streams.screening.limits import Limits
 from streams.stage import State
 from streams.station_memory import Day, StationMemory
 from streams.stations import Station
-from streams.windows import MOST_UG_M3, RING_HOURS, Ints, Outcome, Spans
+from streams.windows import MOST_UG_M3, RING_HOURS, Ints, Outcome, Spans, shared_out
 
 PATIENCE_S = 2 * HOUR_S
 """How far one gateway may fall behind the most advanced one before it is no longer waited for. The ring has to hold
@@ -93,8 +94,9 @@ class StationHours:
         self._hourly = HourlyMeans(self._bins, self._statistics.needed)
         self._recheck = False
         self._everyone = np.arange(len(stations))
-        self._zones = {zone: whole_hour_zone(zone, airshed.code) for zone in sorted({s.zone for s in stations})}
+        self._zones = {zone: ZoneInfo(zone) for zone in sorted({s.zone for s in stations})}
         self._of_zone = {z: np.array([n for n, s in enumerate(stations) if s.zone == z]) for z in self._zones}
+        self._shares = np.array([not has_whole_hours(self._zones[station.zone]) for station in stations], np.bool_)
 
     def restore(self, closed: int | None) -> None:
         """Carry on from the state. What late data changed since the last mark is found again by comparing all."""
@@ -110,8 +112,24 @@ class StationHours:
         Args:
             mark_s: latest mark of any gateway; ``None`` before the first.
         """
-        time_s, value = batch.time_s[rows], batch.value[rows]
-        spans = Spans(time_s, batch.period_s[rows], value)
+        time_s, period_s = batch.time_s[rows], batch.period_s[rows]
+        if not self._shares[station].any():
+            return self._fold(batch, rows, station, time_s, period_s, mark_s)
+        across, time_s, period_s = shared_out(self._shares[station], time_s, period_s)
+        more_rows, more_stations = np.concatenate((rows, rows[across])), np.concatenate((station, station[across]))
+        return self._fold(batch, more_rows, more_stations, time_s, period_s, mark_s)[: len(rows)]
+
+    def _fold(
+        self,
+        batch: ReadingBatch,
+        rows: Ints,
+        station: Ints,
+        time_s: Ints,
+        period_s: NDArray[np.int32],
+        mark_s: int | None,
+    ) -> NDArray[np.int8]:
+        value = batch.value[rows]
+        spans = Spans(time_s, period_s, value)
         outcome = np.full(len(rows), Outcome.COUNTED, np.int8)
         if mark_s is None:
             self._make_room(spans.hour)
@@ -125,7 +143,7 @@ class StationHours:
         outcome[~spans.fits] = Outcome.BAD_PERIOD
         good = np.flatnonzero(outcome == Outcome.COUNTED)
         if len(good) < len(rows):
-            spans = Spans(time_s[good], batch.period_s[rows[good]], value[good])
+            spans = Spans(time_s[good], period_s[good], value[good])
         revised = batch.status[rows[good]] == _REVISED
         outcome[good] = self._bins.fold(station[good], batch.pollutant[rows[good]], spans, revised)
         self._note_peaks(batch, rows[good], station[good], spans.hour, outcome[good])

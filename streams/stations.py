@@ -107,7 +107,7 @@ def _station(row: dict[str, str], place: str, airsheds: list[Airshed]) -> Statio
         airshed=airshed.code if airshed else "",
         province=province or province_text,
         agency=(row.get("agency") or "").strip(),
-        zone=_whole_hour_zone(zone, place),
+        zone=_known_zone(zone, place),
         station_class="low-cost" if station_class == "low-cost" else "reference",
     )
 
@@ -135,7 +135,7 @@ def _degrees(row: dict[str, str], field: str, limit: float, place: str) -> float
     return value
 
 
-def _whole_hour_zone(zone: str, place: str) -> str:
+def _known_zone(zone: str, place: str) -> str:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError):

@@ -109,6 +109,31 @@ class Spans:
         self.amount = np.rint(value * SCALE) * minutes
 
 
+def shared_out(
+    chosen: NDArray[np.bool_], time_s: Ints, period_s: NDArray[np.int32]
+) -> tuple[Ints, Ints, NDArray[np.int32]]:
+    """Means across a full hour of UTC as two, one for each hour, where a clock runs half an hour beside UTC.
+
+    Args:
+        chosen: ``(n,)``, the readings for which this is done.
+
+    Returns:
+        The positions of those that were cut, then END and period of all readings, of which the cut ones now begin
+        with the hour, and behind them of what they had in the hour before, minutes as whole seconds.
+    """
+    end, minutes = (time_s + 30) // 60, (period_s.astype(np.int64) + 30) // 60
+    boundary = (end + 59) // 60 * 60 - 60
+    before = boundary - (end - minutes)
+    across = np.flatnonzero(chosen & (before > 0) & (minutes <= 60) & (period_s >= 60))
+    periods = period_s.copy()
+    periods[across] = (end - boundary)[across] * 60
+    return (
+        across,
+        np.concatenate((time_s, boundary[across] * 60)),
+        np.concatenate((periods, (before[across] * 60).astype(np.int32))),
+    )
+
+
 class HourBins:
     """The ring of hour bins of a set of stations.
 

@@ -15,6 +15,7 @@ from streams.indices import STANDARDS
 from streams.intake import Intake
 from streams.rolling import IndexStage
 from streams.schemas import POLLUTANTS, Mark, StationIndex
+from streams.stations import StationRegistry
 from streams.windows import RING_HOURS
 from tests.streams.rolling_cases import HOUR, LATENESS, Row, airshed, batch, registry
 
@@ -270,9 +271,60 @@ def record_bonus(standard: str, record: StationIndex) -> int:
     return {2: 50, 3: 75}.get(high, 0) if standard == "kr_cai" else 0
 
 
-def test_half_hour_zones_are_refused() -> None:
-    with pytest.raises(RegistryError, match="Asia/Kolkata is not a whole number of hours"):
-        IndexStage(registry(["A"], zone="Asia/Kolkata"), [airshed("in_naqi", "Asia/Kolkata")], {})
+KOLKATA_MIDNIGHT = MIDNIGHT + 90 * 60  # 18:30 UTC
+
+
+def kolkata() -> tuple[StationRegistry, IndexStage]:
+    """One station in India, whose hours are decided forty minutes after those of UTC."""
+    plain = airshed("in_naqi", "Asia/Kolkata")
+    late = Airshed(
+        code=plain.code,
+        names=plain.names,
+        standard=plain.standard,
+        zone=plain.zone,
+        provinces=plain.provinces,
+        levels=[],
+        detection=Detection(lateness_s=2400),
+    )
+    stations = registry(["A"], zone="Asia/Kolkata")
+    return stations, IndexStage(stations, [late], {}, provisional=False)
+
+
+def test_hours_of_a_half_hour_clock_are_shared_out_between_those_of_utc() -> None:
+    """The hour to 19:30 UTC goes half into the hour to 19:00, which is decided at 19:40 and so waits for nobody."""
+    stations, stage = kolkata()
+    stage.accept(batch(hourly(KOLKATA_MIDNIGHT - HOUR, [10.0, 30.0]), stations))
+    assert stage.take_counts() == {"counted": 2}
+    stage.accept(batch(hourly(KOLKATA_MIDNIGHT - HOUR, [10.0, 30.0]), stations))
+    assert stage.take_counts() == {"duplicate": 2}
+    said = stage.advance(Mark(utc(KOLKATA_MIDNIGHT + HOUR // 2 + 2400)))
+    hours = [item for item in said if isinstance(item, StationIndex) and item.product == "hour"]
+    assert [(item.time, item.completeness["pm25"]) for item in hours] == [
+        (utc(KOLKATA_MIDNIGHT - HOUR // 2), 0.5),
+        (utc(KOLKATA_MIDNIGHT + HOUR // 2), 1.0),
+    ]
+
+
+def test_other_stations_have_their_hours_within_those_of_utc() -> None:
+    table = Timetable()
+    assert table.read(("A", "pm25", MIDNIGHT + HOUR // 2, HOUR, 10.0)) == {"rejected": 1}
+
+
+def test_a_day_of_a_half_hour_clock_is_the_24_hours_that_end_in_it() -> None:
+    """From 23:30 to 23:30: half an hour of the 100 before the day, 23 and a half hours of 40."""
+    stations, stage = kolkata()
+    days: list[StationIndex] = []
+    for hour, value in enumerate([100.0] * 24 + [40.0] * 24 + [200.0] * 2, start=1 - 24):
+        end = KOLKATA_MIDNIGHT + hour * HOUR
+        stage.accept(batch([("A", name, end, HOUR, value) for name in ("pm25", "pm10", "no2")], stations))
+        said = stage.advance(Mark(utc(end - HOUR // 2 + 2400)))
+        days += [item for item in said if isinstance(item, StationIndex) and item.product == "day"]
+    assert [(item.time, item.revision) for item in days] == [
+        (utc(KOLKATA_MIDNIGHT - HOUR // 2), 0),
+        (utc(KOLKATA_MIDNIGHT + 24 * HOUR - HOUR // 2), 0),
+    ]
+    assert days[1].concentration["pm25_24h"] == pytest.approx((0.5 * 100 + 23.5 * 40) / 24)
+    assert days[1].completeness["pm25"] == 1.0
 
 
 def test_a_lateness_that_leaves_no_room_for_a_day_is_refused() -> None:
