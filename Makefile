@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test lint types bench kafka lock clean
 .DEFAULT_GOAL := demo
 
+# The tests start many processes; where the environment forbids bytecode, each would compile all modules anew (seconds).
+unexport PYTHONDONTWRITEBYTECODE
+
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Airshed needs Python 3.11 or newer; call make with PYTHON=python3.x")'
 	@test -x $(BIN)/python || { echo "Setting up $(VENV) (about a minute, once) ..."; $(PYTHON) -m venv $(VENV); }

@@ -43,12 +43,13 @@ from notifiers.database import reading
 from notifiers.holding import next_end_s
 from notifiers.tables import notices
 from rules.loading import load_pack
+from rules.model import Pack
 from rules.notices import Notice
 from streams.clock import ManualClock, SystemClock, epoch_s
 from streams.gateway import live, replay
 from streams.schemas import Mark
 from streams.sources.arrivals import Arrival
-from streams.stations import read_stations
+from streams.stations import StationRegistry, read_stations
 
 _log = structlog.get_logger()
 
@@ -86,7 +87,7 @@ async def _telling(settings: Configuration) -> AsyncIterator[None]:
 
 async def ingest(settings: Configuration, stop: asyncio.Event, *, port: int | None = None) -> Ingested:
     """The gateway: hands the configured sources over to Kafka until told to stop."""
-    clock, registry = SystemClock(), _registry(settings)
+    clock, registry = SystemClock(), _registry(settings, base_of(settings))
     engine = database_of(settings)
     store.metadata.create_all(engine)
     with engine.connect() as connection:
@@ -120,7 +121,8 @@ def _fed(item: Arrival | Mark) -> Sequence[Fed]:
 
 async def ingest_recorded(settings: Configuration, readings: Path, stop: asyncio.Event) -> Ingested:
     """Hand recorded readings over on event time, then return. Started again after a crash it may simply start over."""
-    pack, registry = base_of(settings), _registry(settings)
+    pack = base_of(settings)
+    registry = _registry(settings, pack)
     loaded = load_readings(readings, registry)
     detection, gateway = pack.airshed.detection, settings.gateway
     async with Ingest(kafka_settings(settings), registry) as out:
@@ -143,8 +145,9 @@ async def worker(
     settings: Configuration, stop: asyncio.Event, *, name: str | None = None, port: int | None = None
 ) -> None:
     """The stages. Raises whatever made it stop by itself; the process should end with code 1 then."""
-    shelf, registry = shelf_of(settings), _registry(settings)
+    shelf = shelf_of(settings)
     pack = shelf.base if shelf else load_pack(settings.pack)
+    registry = _registry(settings, pack)
     kafka = kafka_settings(settings, name)
     specs = stage_specs(kafka, pack, registry, mode=settings.mode, limits=settings.screening, shelf=shelf)
     running = Worker(kafka, specs)
@@ -236,8 +239,8 @@ async def console(settings: Configuration, stop: asyncio.Event, *, port: int | N
         await stop.wait()
 
 
-def _registry(settings: Configuration) -> Any:
-    return read_stations(Path(settings.stations), [base_of(settings).airshed])
+def _registry(settings: Configuration, pack: Pack) -> StationRegistry:
+    return read_stations(Path(settings.stations), [pack.airshed])
 
 
 def _import(engine: sa.Engine, settings: Configuration, keys: Any) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from airshed.kafka.broker import Broker
-from airshed.kafka.export import read_topic
 from airshed.kafka.ingest import Ingest
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import mark_in
@@ -24,6 +23,7 @@ from streams.gateway import replay
 from streams.schemas import Mark
 from streams.stations import StationRegistry, read_stations
 from streams.topics import NOTICES
+from tests.kafka.cluster import Installation
 from tests.runtimes.installation import (
     SandboxProcess,
     run,
@@ -75,8 +75,8 @@ group = "{settings.group}"
 
 
 @contextmanager
-def worker(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = start("worker", "--config", str(config), "--name", "one", "--port", "0", log=log)
+def worker(config: Path, log: Path, port: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    process = start("worker", "--config", str(config), "--name", "one", "--port", str(port), log=log)
     try:
         yield process
     finally:
@@ -86,12 +86,12 @@ def worker(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait_for_the_last_mark(settings: KafkaSettings, last: Mark, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until the rules have judged everything up to the end of the recording."""
-    until = time.monotonic() + WAIT_S
+    """Until the rules have judged everything up to the end of the recording, in every partition."""
+    until, topics = time.monotonic() + WAIT_S, Installation(settings, log.parent)
     while time.monotonic() < until:
         assert process.poll() is None, log.read_text(encoding="utf-8")
-        marks = [mark for value in read_topic(settings, NOTICES) if (mark := mark_in(value)) is not None]
-        if marks and max(mark.time for mark in marks) >= last.time:
+        marks = [(number, mark) for number, _, value in topics.messages(NOTICES) if (mark := mark_in(value))]
+        if len({number for number, mark in marks if mark.time >= last.time}) == settings.airshed_partitions:
             return
         time.sleep(0.3)
     raise AssertionError(f"no mark of {last.time} after {WAIT_S} s:\n{log.read_text(encoding='utf-8')}")

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import urllib.request
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaConsumer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
-from airshed.kafka.broker import Broker
+from airshed.kafka.broker import Broker, free_port
 from airshed.kafka.settings import KafkaSettings
 from rules.activating import Order, activate
 from rules.activations import BEGINNING
@@ -73,17 +77,28 @@ def test_a_pack_that_takes_over_half_way_with_a_kill_in_between(
         config = configured(tmp_path, recording, sandbox, settings)
         config.write_text(f'{config.read_text()}\n[rules]\nfolder = "{shelf}"\n', encoding="utf-8")
         assert run("topics", "apply", "--config", str(config)).returncode == 0
-        with worker(config, log) as process:
+        with worker(config, log, port := free_port()) as process:
             asyncio.run(hand_over(settings, registry, first))
             wait_for_the_last_mark(settings, last_mark(first), process, log)
-            # a wrong pack, dropped into the running system: a log line and the author's screen, and nothing else
+            # a wrong pack, dropped into the running system: a metric, a log line and the author's screen, nothing else
+            before, written = at_rest(port), topic_ends(settings)
+            assert before["airshed_pack_reload_successful"] == 1
             (shelf / "wrong.yaml").write_bytes(new.raw.replace(b"enter: 191", b"enter: high"))
             until_logged("wrong.yaml:", log)
+            after = at_rest(port)
+            assert {name: value for name, value in after.items() if before.get(name) != value} == {
+                "airshed_pack_reload_successful": 0,
+                "airshed_pack_reload_refused_total{'kind': 'pack'}": 1,
+                # whoever is configured to hear of it; here is nobody
+                "airshed_operator_events_total{'occasion': 'pack-rejected', 'outcome': 'nobody'}": 1,
+            }
+            assert topic_ends(settings) == written
             status = json.loads(run("rules", "status", "--kafka", "--config", str(config), "--json").stdout)
             assert [refused["field"] for refused in status["refused"]] == ["airshed.levels[1].enter"]
             assert status["in_force"] == pack_file("vietnam-2026").parsed().reference
             assert process.poll() is None
             (shelf / "wrong.yaml").unlink()
+            until(lambda: at_rest(port)["airshed_pack_reload_successful"] == 1)
             ordered(shelf, new, hour, opened["episode"])
             until_logged("vietnam-2026@77", log)
             asyncio.run(hand_over(settings, registry, items[middle + 1 : middle + 40]))
@@ -105,8 +120,45 @@ def test_a_pack_that_takes_over_half_way_with_a_kill_in_between(
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "local" / name).read_bytes(), name
 
 
-def until_logged(text: str, log: Path, seconds: float = 30.0) -> None:
+def until(holds: Callable[[], bool], says: Callable[[], object] = lambda: "", seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
-    while text not in log.read_text(encoding="utf-8"):
-        assert time.monotonic() < end, log.read_text(encoding="utf-8")
+    while not holds():
+        assert time.monotonic() < end, says()
         time.sleep(0.1)
+
+
+def until_logged(text: str, log: Path) -> None:
+    until(lambda: text in log.read_text(encoding="utf-8"), lambda: log.read_text(encoding="utf-8"))
+
+
+def at_rest(port: int) -> dict[str, float]:
+    """Our metrics of a worker, once half a second changes nothing in them."""
+    latest: dict[str, float] = {}
+
+    def still() -> bool:
+        nonlocal latest
+        time.sleep(0.5)
+        before, latest = latest, scraped(port)
+        return latest == before
+
+    until(still, lambda: latest)
+    return latest
+
+
+def scraped(port: int) -> dict[str, float]:
+    """``_created`` times are of the client library, not ours."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+    ours = (s for s in samples if s.name.startswith("airshed_") and not s.name.endswith("_created"))
+    return {f"{s.name}{s.labels or ''}": s.value for s in ours}
+
+
+def topic_ends(settings: KafkaSettings) -> dict[str, int]:
+    """How much lies in each topic of the installation."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.bootstrap)
+    try:
+        parts = [TopicPartition(topic.name, n) for topic in settings.topics() for n in range(topic.partitions)]
+        return {f"{part.topic}/{part.partition}": end for part, end in consumer.end_offsets(parts).items()}
+    finally:
+        consumer.close()
