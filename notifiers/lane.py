@@ -103,6 +103,7 @@ class Lane(Generic[M]):
         second = self.channel if isinstance(self.channel, TwoProviders) else None
         if second is not None and second.second_in_use and now_s - self._second_since_s >= _BACK_AFTER_S:
             second.use_second(False)
+            breaker.succeeded()  # what the second one met says nothing about the first
             says = "messages go through the first provider again"
             operators.tell(OperatorEvent(occasion=Occasion.CHANNEL_BACK, about=self.channel.name, says=says))
         if breaker.open_for_s(now_s) < self._settings.fallback_after_s or not breaker.is_open:

@@ -6,40 +6,26 @@ from typing import Generic
 
 from notifiers.deliveries import ChannelName
 from notifiers.messages import Absent, Channel, Found, IsTaken, M, OnData, Receipt, Unknowable
-from streams.clock import Clock, SystemClock
-
-_BACK_AFTER_S = 900.0
-"""An outage of a provider lasts minutes or hours; each look whether it is over costs a few refused requests."""
 
 
 class FallbackChannel(Generic[M]):
-    """Sends through the provider in use. Which one that is, a circuit breaker says by :meth:`use_second`.
+    """Sends through the provider in use. Which one that is, and for how long, the lane says by :meth:`use_second`.
 
     A message whose answer was lost is looked for at both, whichever is in use by then: it is absent only if neither
     has it, and sending it again would otherwise be the duplicate that looking up is there to prevent.
-
-    After ``back_after_s`` the first one is tried again; if it is still down, the breaker turns to the second anew.
     """
 
-    def __init__(
-        self, first: Channel[M], second: Channel[M], clock: Clock | None = None, back_after_s: float = _BACK_AFTER_S
-    ) -> None:
+    def __init__(self, first: Channel[M], second: Channel[M]) -> None:
         if first.name != second.name or first.phase != second.phase:
             raise ValueError(f"{second.name} cannot stand in for {first.name}")
         self._first: Channel[M] = first
         self._second: Channel[M] = second
-        self._clock, self._back_after_s = clock or SystemClock(), back_after_s
-        self._second_until_s = 0.0
+        self.second_in_use = False
         self.name: ChannelName = first.name
         self.phase = first.phase
         self.lookup_after_s = max(first.lookup_after_s, second.lookup_after_s)
         self.concurrency = min(first.concurrency, second.concurrency)
         self.per_second = _slower(first.per_second, second.per_second)
-
-    @property
-    def second_in_use(self) -> bool:
-        """Whether messages go through the second provider now."""
-        return self._clock.now_s() < self._second_until_s
 
     @property
     def sender(self) -> str:
@@ -48,7 +34,7 @@ class FallbackChannel(Generic[M]):
 
     def use_second(self, yes: bool) -> None:
         """From now on messages go through the second provider, or through the first one again."""
-        self._second_until_s = self._clock.now_s() + self._back_after_s if yes else 0.0
+        self.second_in_use = yes
 
     async def send(self, message: M, on_data: OnData) -> Receipt:
         return await (self._second if self.second_in_use else self._first).send(message, on_data)

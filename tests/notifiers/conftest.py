@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from notifiers import operators
 from notifiers.database import connect, upgrade
 from notifiers.sandbox import Sandbox
 from tests.conftest import missing
 from tests.notifiers import postgres
+from tests.notifiers.workplace import Told
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +71,12 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
     """A running sandbox."""
     async with Sandbox(tmp_path / "sandbox", callback_after_s=0.01) as running:
         yield running
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    """What the operators are told meanwhile."""
+    desk = Told()
+    restore = operators.install(desk)
+    yield desk
+    restore()

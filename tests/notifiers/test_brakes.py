@@ -4,47 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
 
-from notifiers import guard, operators, switch
+from notifiers import guard, switch
 from notifiers.database import reading
 from notifiers.guard import Guard, Released
-from notifiers.operators import Occasion, OperatorDesk, OperatorEvent
+from notifiers.operators import Occasion
 from notifiers.outstanding import Waits, held
 from notifiers.sandbox import Sandbox
 from notifiers.settings import ChannelPace
 from notifiers.tables import ledger, notices
 from streams.errors import InputError
 from tests.notifiers.samples import NOON, fill, notice
-from tests.notifiers.workplace import QUICK, dispatching, email_channel, found, planned, sms_channel
+from tests.notifiers.workplace import QUICK, Told, dispatching, email_channel, found, planned, sms_channel
 
 GUARDED = replace(QUICK, guard=Guard(recipients=5))
-
-
-class Told(OperatorDesk):
-    """Keeps what operators would be told."""
-
-    def __init__(self) -> None:
-        self.events: list[OperatorEvent] = []
-
-    def tell(self, event: OperatorEvent) -> None:
-        self.events.append(event)
-
-    def about(self, occasion: Occasion) -> list[str]:
-        return [event.about for event in self.events if event.occasion is occasion]
-
-
-@pytest.fixture
-def told() -> Iterator[Told]:
-    desk = Told()
-    restore = operators.install(desk)
-    yield desk
-    restore()
 
 
 def states(engine: Engine) -> Counter[str]:
@@ -108,7 +86,6 @@ async def test_a_stop_in_the_middle_is_seen_by_every_dispatcher_within_two_secon
     planned(engine, notice())
     slow = replace(QUICK, paces={"sms": ChannelPace(per_second=10)})
     end = asyncio.Event()
-    loop = asyncio.get_running_loop()
     async with (
         dispatching(engine, [sms_channel(sandbox.addresses)], worker="w1", settings=slow) as first,
         dispatching(engine, [sms_channel(sandbox.addresses)], worker="w2", settings=slow) as second,
@@ -116,13 +93,11 @@ async def test_a_stop_in_the_middle_is_seen_by_every_dispatcher_within_two_secon
         running = [asyncio.create_task(one.run(end)) for one in (first, second)]
         await arrived(sandbox, 5)
         await asyncio.to_thread(turn, engine, stopped=True)
-        stopped_s = loop.time()
         at_stop = len(sandbox.phone.messages)
         await asyncio.sleep(0.3)
         after = len(sandbox.phone.messages)
         await asyncio.sleep(1.0)
         assert len(sandbox.phone.messages) == after, "messages after the stop"
-        assert loop.time() - stopped_s < 2.0
         assert after - at_stop <= 2, "at most what was at the provider's door already"
         await asyncio.to_thread(turn, engine, stopped=False)
         await arrived(sandbox, after + 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import Engine, update
@@ -16,6 +17,7 @@ from notifiers.links import Links
 from notifiers.reports import attempts_of, pending, unpublished
 from notifiers.sandbox import Sandbox
 from notifiers.tables import facilities, subscribers
+from rules.notices import NoticeKind
 from streams import metrics
 from tests.notifiers.samples import NOON, fill, notice
 from tests.notifiers.workplace import dispatching, email_channel, found, planned, sms_channel
@@ -302,11 +304,4 @@ async def test_the_rate_is_kept(sqlite_engine: Engine, sandbox: Sandbox, tmp_pat
 
 
 def test_every_kind_of_notice_has_a_policy() -> None:
-    assert set(DispatchSettings().policy) == {
-        "advisory",
-        "bulletin",
-        "instruction",
-        "request",
-        "order-draft",
-        "all-clear",
-    }
+    assert set(DispatchSettings().policy) == set(get_args(NoticeKind))

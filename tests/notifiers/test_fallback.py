@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from notifiers import lane
 from notifiers.channels.fallback import FallbackChannel
 from notifiers.failpoints import FailpointName, arm
 from notifiers.fallback import divert
+from notifiers.operators import Occasion
 from notifiers.sandbox import Sandbox
 from notifiers.tables import ledger, subscribers
+from streams.clock import ManualClock
 from tests.notifiers.samples import fill, notice
-from tests.notifiers.workplace import QUICK, dispatching, email_channel, found, planned, sms_channel
+from tests.notifiers.workplace import QUICK, Told, dispatching, email_channel, found, planned, sms_channel
 
 EPISODE = "red-river-delta-20260117T06-01"
 HASTY = replace(QUICK, fallback_after_s=0.1)
@@ -145,22 +146,38 @@ async def test_both_ways_down_wait_and_lose_nothing(sqlite_engine: Engine, tmp_p
     await sandbox.stop()
 
 
+@pytest.mark.parametrize("second_down", [False, True], ids=["second-up", "second-down-by-then"])
 async def test_a_second_provider_comes_before_another_channel_and_gives_back(
-    sqlite_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_engine: Engine, tmp_path: Path, told: Told, *, second_down: bool
 ) -> None:
+    """By the table of times: down at 0, the second from two minutes on, the first again a quarter of an hour later -
+    also when the second is down by then, which says nothing about the first."""
     fill(sqlite_engine, tmp_path, 3, 0)
-    planned(sqlite_engine, notice(priority=0))
+    machine = ManualClock(1_000_000.0)
     async with Sandbox(tmp_path / "one") as one, Sandbox(tmp_path / "two") as two:
         one.phone.faults.next("429", 500)
         channel = FallbackChannel(sms_channel(one.addresses), sms_channel(two.addresses))
-        channels = [channel, email_channel(one.addresses)]
-        async with dispatching(sqlite_engine, channels, settings=HASTY) as dispatcher:
-            assert not any((await dispatcher.drain(5)).values())
-            assert (len(one.phone.messages), len(two.phone.messages)) == (0, 3)
+
+        async def at(seconds: float, transition: int) -> tuple[int, int]:
+            machine.set(1_000_000.0 + seconds)
+            planned(sqlite_engine, notice(transition=transition, episode=f"{EPISODE}-{transition}", priority=0))
+            await dispatcher.drain(0.1)
+            return len(one.phone.messages), len(two.phone.messages)
+
+        async with dispatching(sqlite_engine, [channel], machine=machine) as dispatcher:
+            assert await at(0, 1) == (0, 0)
+            assert await at(119, 2) == (0, 0)
+            assert await at(121, 3) == (0, 9)
             assert channel.second_in_use
             one.phone.faults.queue.clear()
-            monkeypatch.setattr(lane, "_BACK_AFTER_S", 0.0)
-            planned(sqlite_engine, notice(transition=2, hours=1, level=3, priority=0))
-            assert not any((await dispatcher.drain(5)).values())
-        assert (len(one.phone.messages), len(two.phone.messages)) == (3, 3)
+            assert await at(121 + 700, 4) == (0, 12)
+            if second_down:
+                two.phone.faults.next("429", 500)
+                assert await at(121 + 750, 5) == (0, 12)
+            assert await at(121 + 900, 6) == (6 if second_down else 3, 12)
+    assert not channel.second_in_use
+    assert [event.says for event in told.events if event.occasion in (Occasion.FALLBACK, Occasion.CHANNEL_BACK)] == [
+        "messages go through the second provider",
+        "messages go through the first provider again",
+    ]
     assert ("sms", "suppressed", "fallback") not in rows(sqlite_engine)

@@ -20,13 +20,14 @@ from notifiers.dispatcher import Dispatcher, OnChange
 from notifiers.lane import DispatchSettings
 from notifiers.links import Links
 from notifiers.messages import ExerciseMessage
+from notifiers.operators import Occasion, OperatorDesk, OperatorEvent
 from notifiers.pace import Backoff
 from notifiers.planner import plan
 from notifiers.renderer import Renderer
 from notifiers.reports import deliveries
 from notifiers.sandbox import ACCOUNT_SID, AUTH_TOKEN, Addresses
 from rules.notices import Notice
-from streams.clock import ManualClock
+from streams.clock import Clock, ManualClock
 from tests.notifiers.samples import LINKS, NOON, VAULT
 
 QUICK = DispatchSettings(
@@ -35,6 +36,19 @@ QUICK = DispatchSettings(
     backoff=Backoff(first_s=0.02, longest_s=0.1),
     outage=Backoff(first_s=0.02, longest_s=0.1),
 )
+
+
+class Told(OperatorDesk):
+    """Keeps what operators would be told."""
+
+    def __init__(self) -> None:
+        self.events: list[OperatorEvent] = []
+
+    def tell(self, event: OperatorEvent) -> None:
+        self.events.append(event)
+
+    def about(self, occasion: Occasion) -> list[str]:
+        return [event.about for event in self.events if event.occasion is occasion]
 
 
 def sms_channel(addresses: Addresses, links: Links = LINKS, **changes: Any) -> SmsChannel[ExerciseMessage]:
@@ -74,6 +88,7 @@ async def dispatching(
     now_s: float = NOON.timestamp(),
     vault: Vault = VAULT,
     renderer: Renderer | None = None,
+    machine: Clock | None = None,
 ) -> AsyncIterator[Dispatcher[ExerciseMessage]]:
     """A dispatcher that is closed afterwards."""
     dispatcher: Dispatcher[ExerciseMessage] = Dispatcher(
@@ -85,6 +100,7 @@ async def dispatching(
         worker=worker,
         settings=settings,
         on_change=on_change,
+        machine=machine,
         chance=random.Random(1),
     )
     try:
