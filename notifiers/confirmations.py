@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, exists, select, update
 from sqlalchemy import insert as plain_insert
 
 from notifiers.contacts import Vault
@@ -35,7 +35,9 @@ VALID_S = 15 * 60
 KEPT_S = 24 * 3600
 """How long an unconfirmed request, contact and all, is kept: until then a new code can be asked for."""
 MOST_TRIES = 5
-"""Wrong codes before a code is dead. With three codes an hour a guesser needs five years for even odds."""
+"""Wrong codes before a code is dead. With three codes an hour a guesser needs five years for even odds: this many tries
+at each that was sent to the contact, and those are counted by contact, whoever asks. Tries are counted by code, not by
+contact: else a stranger could use up those of the contact's owner."""
 _PRIORITY = 2  # after emergencies and requests, before advisories: somebody sits before the page and waits
 _NEVER_TOLD = 1_000_000  # of ``published``: what became of a code is told to nobody outside
 
@@ -164,11 +166,13 @@ def sealed_contact(connection: Connection, confirmation: str) -> bytes | None:
 def check(connection: Connection, vault: Vault, request: str, channel: str, code: str, now_s: float) -> Checked:
     """Whether ``code`` is that of one of the request's messages on the channel. A wrong one counts against each.
 
-    A code that was right stays right until it expires: people press twice.
+    A code that was right stays right until it expires: people press twice. One that was kept without a message is
+    never right: nobody can know it, and each would be one more that a guess may hit. Else it is like the others.
     """
     table = confirmations
+    has_message = exists().where(ledger.c.id == table.c.id, ledger.c.registry == REGISTRY).label("has_message")
     rows = connection.execute(
-        select(table.c.id, table.c.tries, table.c.expires_s)
+        select(table.c.id, table.c.tries, table.c.expires_s, has_message)
         .where(table.c.request == request, table.c.channel == channel)
         .with_for_update()
     ).all()
@@ -179,7 +183,8 @@ def check(connection: Connection, vault: Vault, request: str, channel: str, code
         return Checked.EXPIRED
     given = "".join(code.split())
     for row in live:
-        if hmac.compare_digest(code_of(vault, row.id).encode(), given.encode("utf-8", "replace")):
+        is_it = hmac.compare_digest(code_of(vault, row.id).encode(), given.encode("utf-8", "replace"))
+        if is_it and row.has_message:
             connection.execute(update(table).where(table.c.id == row.id).values(confirmed_s=int(now_s)))
             return Checked.RIGHT
     ids = [row.id for row in live]

@@ -119,6 +119,39 @@ def test_without_the_code_nothing_happens(engine: Engine) -> None:
     assert confirm(engine, confirmations.new_id(), "sms", right) is Checked.UNKNOWN
 
 
+def test_a_code_that_was_never_sent_is_never_right(engine: Engine) -> None:
+    """Beyond the quota of a contact nothing is sent, but the page goes on: thirty codes for a guesser instead of three,
+    and one of those nobody had sent erased a person."""
+    request = sign_up(engine, BY_SMS)
+    assert confirm(engine, request) is Checked.RIGHT
+    with engine.begin() as connection:
+        _, asked = DESK.manage(connection, "sms", NUMBER, "vi", address="b", now_s=NOW)
+        for second in range(20):
+            DESK.again(connection, asked, "sms", address="b", now_s=NOW + second)
+        in_ledger = set(connection.execute(select(ledger.c.id)).scalars())
+        table = confirmations_table
+        codes = list(connection.execute(select(table.c.id).where(table.c.request == asked)).scalars())
+        unsent = [confirmations.code_of(VAULT, one) for one in codes if one not in in_ledger]
+        sent = [confirmations.code_of(VAULT, one) for one in codes if one in in_ledger]
+        assert (len(sent), len(unsent)) == (2, 19), "three codes an hour, one of them for the sign-up"
+        for code in unsent[: MOST_TRIES - 1]:
+            assert DESK.act(connection, asked, code, Action.ERASE, NOW + 30) is Checked.WRONG
+    assert number_of(engine, subscribers) == 1
+    with engine.begin() as connection:
+        assert DESK.act(connection, asked, sent[0], Action.ERASE, NOW + 30) is Checked.RIGHT
+    assert number_of(engine, subscribers) == 0
+
+
+def test_whether_a_code_was_sent_cannot_be_told_from_the_answers(engine: Engine) -> None:
+    """A contact that nobody knows gets no message, and its page answers as that of a known one does."""
+    with engine.begin() as connection:
+        _, asked = DESK.manage(connection, "sms", NUMBER, "vi", address="b", now_s=NOW)
+        (one,) = confirmations.asked_in(connection, asked)
+        code = confirmations.code_of(VAULT, one.id)
+        answers = [DESK.act(connection, asked, code, Action.ERASE, NOW + 30) for _ in range(MOST_TRIES + 1)]
+    assert answers == [Checked.WRONG] * MOST_TRIES + [Checked.EXPIRED]
+
+
 def test_a_code_has_its_time(engine: Engine) -> None:
     request = sign_up(engine)
     assert confirm(engine, request, now_s=NOW + VALID_S + 1) is Checked.EXPIRED
