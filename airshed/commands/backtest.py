@@ -18,6 +18,7 @@ from airshed.backtesting.reference import reference_of
 from airshed.backtesting.running import Played, Trial, play, trial
 from rules.loading import load_pack
 from streams.errors import InputError
+from streams.screening import Limits
 
 SHOWN = 20
 """Notices that differ, in a terminal."""
@@ -34,11 +35,13 @@ def backtest(
     reference: Annotated[
         float | None, typer.Option(help="24-hour PM2.5 of the reference, µg/m³; default: that of the lowest level.")
     ] = None,
+    config: Annotated[Path | None, typer.Option(help="airshed.toml; its [screening] judges the readings.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """What a rule pack would have done with recorded readings, and how two packs differ. Sends nothing.
 
-    Every reading goes through the stages that run live. The episodes are held against a plain reference definition,
+    Every reading goes through the stages that run live; `--config` has them screened as in an installation with limits
+    of its own. The episodes are held against a plain reference definition,
     computed from the readings alone; with `--against` at the level of that pack, so that it does not move with the
     pack under test.
 
@@ -50,7 +53,7 @@ def backtest(
     airshed = trials[-1].pack.airshed
     measure = reference_of(airshed, reference)
     people = people_of(airshed, subscribers, facilities)
-    played = _played(readings, trials, quiet=json)
+    played = _played(readings, trials, _limits(config), quiet=json)
     over = yardstick(played, measure)
     found = findings(played, over, people, readings.name)
     if report is not None:
@@ -68,13 +71,21 @@ def _trials(names: list[str], stations: Path) -> list[Trial]:
     return [trial(pack, stations, label) for pack, label in zip(packs, labels, strict=True)]
 
 
-def _played(readings: Path, trials: list[Trial], *, quiet: bool) -> Played:
+def _limits(config: Path | None) -> Limits | None:
+    if config is None:
+        return None
+    from airshed.configuration import load  # all settings of an installation, for one of them
+
+    return load(config).screening
+
+
+def _played(readings: Path, trials: list[Trial], limits: Limits | None, *, quiet: bool) -> Played:
     console = Console(stderr=True)
     columns = (TextColumn("back-test"), BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("reading", total=1.0)
         recording = Recording(readings, trials[0].registry, lambda share: bar.update(task, completed=share))
-        return play(recording, trials)
+        return play(recording, trials, limits)
 
 
 def _write(report: Path, found: Findings, trials: list[Trial], measure: Yardstick) -> None:

@@ -192,6 +192,20 @@ def test_the_command_prints_what_it_found(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["r.html", "readings.parquet", "stations.csv"]
 
 
+def test_readings_are_screened_as_in_the_installation(folder: Path) -> None:
+    """Instruments that end at 60 µg/m³ see no episode."""
+    (folder / "airshed.toml").write_text(
+        f'stations = "{folder / "stations.csv"}"\n[screening.reference]\npm25 = {{ lowest = -15.0, highest = 60.0 }}\n',
+        encoding="utf-8",
+    )
+    arguments = ["backtest", str(folder / "readings.parquet"), "--stations", str(folder / "stations.csv")]
+    arguments += ["--rules", "vietnam-2026", "--json"]
+    found = [CliRunner().invoke(app, [*arguments, *more]) for more in ([], ["--config", str(folder / "airshed.toml")])]
+    assert [result.exit_code for result in found] == [0, 0], found[1].output
+    plain, limited = (msgspec.json.decode(result.stdout, type=Findings).packs[0].episodes for result in found)
+    assert (len(plain), limited) == (1, [])
+
+
 def test_a_registry_of_another_region_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="no station lies in a province of china-2024@"):
         trial(load_pack("china-2024"), folder / "stations.csv")
