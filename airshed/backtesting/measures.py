@@ -1,34 +1,52 @@
 """Measures of forecast verification from hits, false alarms and misses. ``None`` where nothing occurred to count.
 
-a = hits, b = false alarms, c = misses:
-POD = a/(a+c), FAR = b/(a+b) (the false-alarm *ratio*), CSI = a/(a+b+c), bias = (a+b)/(a+c).
-Hence CSI = 1/(1/POD + 1/(1-FAR) - 1) and bias = POD/(1-FAR).
+a = what happened and was said (hits), c = what happened and was not (misses), d = what was said and happened, b = what
+was said and did not (false alarms). Of province hours, a and d are one number; of events they are not, because one
+long episode may lie over three events, and several episodes in one:
+POD = a/(a+c), FAR = b/(d+b) (the false-alarm *ratio*), CSI = 1/(1/POD + 1/(1-FAR) - 1), bias = (d+b)/(a+c).
+Hence with a = d: CSI = a/(a+b+c) and bias = POD/(1-FAR).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 RESAMPLES = 2000
+Floats = NDArray[np.float64]
+Counts = TypeVar("Counts", int, Floats)
+
 LEAST_FOR_INTERVAL = 5
 """Fewer events than this say nothing about what another winter would bring."""
 
 _SEED = 20260112  # any number; fixed, so that a report made again is the same
 
-Outcome = Literal["hit", "false-alarm", "miss"]
+Outcome = Literal["hit", "false-alarm", "miss", "right"]
+_OUTCOMES: tuple[Outcome, ...] = ("hit", "false-alarm", "miss", "right")
 
 
 class Measures(msgspec.Struct, frozen=True):
-    """The four measures of one table. ``None``: undefined, because no such event occurred."""
+    """The four measures of one table. ``None``: undefined, because no such event occurred.
+
+    Attributes:
+        hits / misses: of what happened, that which was said, and the rest.
+        right / false_alarms: of what was said, that which happened, and the rest.
+    """
 
     hits: int
     false_alarms: int
     misses: int
+    right: int
+
+    @classmethod
+    def of_cells(cls, hits: int, false_alarms: int, misses: int) -> Measures:
+        """Where what happened and what was said are counted in the same unit."""
+        return cls(hits, false_alarms, misses, hits)
 
     @property
     def pod(self) -> float | None:
@@ -38,17 +56,19 @@ class Measures(msgspec.Struct, frozen=True):
     @property
     def far(self) -> float | None:
         """False-alarm ratio: the share of what was said that did not happen."""
-        return _ratio(self.false_alarms, self.hits + self.false_alarms)
+        return _ratio(self.false_alarms, self.right + self.false_alarms)
 
     @property
     def csi(self) -> float | None:
         """Critical success index: hits among all that happened or was said."""
-        return _ratio(self.hits, self.hits + self.false_alarms + self.misses)
+        if not self.hits * self.right:
+            return 0.0 if self.misses + self.false_alarms else None
+        return _ratio(self.hits * self.right, _either(self.hits, self.false_alarms, self.misses, self.right))
 
     @property
     def bias(self) -> float | None:
         """How much more often it was said than it happened; 1 is as often."""
-        return _ratio(self.hits + self.false_alarms, self.hits + self.misses)
+        return _ratio(self.right + self.false_alarms, self.hits + self.misses)
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -60,7 +80,10 @@ class Interval(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Dated:
-    """An outcome and the week in which it began: the block of the bootstrap."""
+    """An outcome and the week in which it began: the block of the bootstrap.
+
+    ``hit`` and ``miss`` are events of the reference, ``right`` and ``false-alarm`` are episodes.
+    """
 
     outcome: Outcome
     week: int
@@ -68,31 +91,46 @@ class Dated:
 
 def count(outcomes: Sequence[Dated]) -> Measures:
     """The table of a list of outcomes."""
-    number = {name: sum(item.outcome == name for item in outcomes) for name in ("hit", "false-alarm", "miss")}
-    return Measures(number["hit"], number["false-alarm"], number["miss"])
+    return Measures(*(sum(item.outcome == name for item in outcomes) for name in _OUTCOMES))
 
 
 def intervals(outcomes: Sequence[Dated]) -> dict[str, Interval]:
-    """Block bootstrap by weeks: intervals of POD, FAR and CSI; empty with too few events or weeks.
+    """Block bootstrap by weeks: intervals of POD, FAR and CSI, less those that nothing defines.
+
+    Empty with too few events or weeks.
 
     Bad air of one week is one spell of weather, so weeks are drawn, not single events.
     """
     weeks = sorted({item.week for item in outcomes})
-    if len(outcomes) < LEAST_FOR_INTERVAL or len(weeks) < 2:
+    events = sum(item.outcome != "right" for item in outcomes)
+    if events < LEAST_FOR_INTERVAL or len(weeks) < 2:
         return {}
-    tables = np.zeros((len(weeks), 3))
+    tables = np.zeros((len(weeks), len(_OUTCOMES)))
     for item in outcomes:
-        tables[weeks.index(item.week), ("hit", "false-alarm", "miss").index(item.outcome)] += 1
+        tables[weeks.index(item.week), _OUTCOMES.index(item.outcome)] += 1
     drawn = np.random.default_rng(_SEED).integers(0, len(weeks), (RESAMPLES, len(weeks)))
-    hits, false_alarms, misses = tables[drawn].sum(axis=1).T
-    return {
-        "pod": _middle(hits, hits + misses),
-        "far": _middle(false_alarms, hits + false_alarms),
-        "csi": _middle(hits, hits + false_alarms + misses),
+    hits, false_alarms, misses, right = tables[drawn].sum(axis=1).T
+    ratios = {
+        "pod": (hits, hits + misses),
+        "far": (false_alarms, right + false_alarms),
+        "csi": _csi(hits, false_alarms, misses, right),
     }
+    return {name: _middle(part, whole) for name, (part, whole) in ratios.items() if whole.any()}
 
 
-def _middle(part: np.ndarray, whole: np.ndarray) -> Interval:
+def _csi(hits: Floats, false_alarms: Floats, misses: Floats, right: Floats) -> tuple[Floats, Floats]:
+    """CSI as a part and a whole; 0 of 1 where there is nothing right, of nothing where nothing occurred."""
+    part = hits * right
+    none = ((misses + false_alarms) > 0).astype(float)
+    return part, np.where(part > 0, _either(hits, false_alarms, misses, right), none)
+
+
+def _either(hits: Counts, false_alarms: Counts, misses: Counts, right: Counts) -> Counts:
+    """The whole of which ``hits * right`` is the share CSI: 1/(1/POD + 1/(1-FAR) - 1), multiplied out."""
+    return hits * right + hits * false_alarms + right * misses
+
+
+def _middle(part: Floats, whole: Floats) -> Interval:
     ratios = part[whole > 0] / whole[whole > 0]
     low, high = np.percentile(ratios, [5, 95])
     return Interval(round(float(low), 3), round(float(high), 3))

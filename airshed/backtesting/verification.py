@@ -95,7 +95,10 @@ def verify(
         for event in references
     ]
     strays = [episode for episode in episodes if episode.name not in found]
-    outcomes += [Dated("false-alarm", (frame.first + episode.first) // _WEEK_HOURS) for episode in strays]
+    outcomes += [
+        Dated("right" if episode.name in found else "false-alarm", (frame.first + episode.first) // _WEEK_HOURS)
+        for episode in episodes
+    ]
     matches = [_match(event, partner) for event in references if (partner := pairs[event.name])]
     return Verification(
         definition=definition,
@@ -157,6 +160,6 @@ def _cells(references: Sequence[Event], episodes: Sequence[Event], known: Cells)
     for episode in episodes:
         said[episode.cells] = True
     counts = known.reshape(-1)
-    return Measures(
+    return Measures.of_cells(
         int((happened & said & counts).sum()), int((said & ~happened & counts).sum()), int((happened & ~said).sum())
     )

@@ -70,17 +70,17 @@ def test_a_hit_with_lead_duration_and_overlap() -> None:
     (match,) = found.matches
     assert (match.event, match.episode, match.lead_h, match.duration_error_h) == ("R1", "E", 5, 0)
     assert match.iou == pytest.approx(15 / 25)
-    assert found.events == Measures(1, 0, 0)
-    assert found.cells == Measures(30, 10, 10)
+    assert found.events == Measures.of_cells(1, 0, 0)
+    assert found.cells == Measures.of_cells(30, 10, 10)
     assert found.cells.csi == match.iou
 
 
 @pytest.mark.parametrize(
     ("last", "columns", "table"),
     [
-        (99, (0, 1), Measures(0, 1, 1)),  # 25 hours before
-        (100, (0, 1), Measures(1, 0, 0)),  # 24 hours before
-        (100, (2,), Measures(0, 1, 1)),  # elsewhere
+        (99, (0, 1), Measures.of_cells(0, 1, 1)),  # 25 hours before
+        (100, (0, 1), Measures.of_cells(1, 0, 0)),  # 24 hours before
+        (100, (2,), Measures.of_cells(0, 1, 1)),  # elsewhere
     ],
 )
 def test_tolerance_in_time_and_place(last: int, columns: tuple[int, ...], table: Measures) -> None:
@@ -100,7 +100,20 @@ def test_two_episodes_in_one_event_are_one_hit_and_no_false_alarm() -> None:
         event(40, "opened", 1, "01 24", episode="F"),
         event(60, "closed", 0, "01 24", episode="F"),
     )
-    assert (found.events, found.matches[0].episode) == (Measures(1, 0, 0), "F")
+    assert (found.events, found.matches[0].episode) == (Measures(1, 0, 0, right=2), "F")
+
+
+def test_one_long_episode_over_three_events_is_right_once() -> None:
+    """With an episode astray, half of the two was a false alarm, not a quarter."""
+    found = verified(
+        [reference(f"R{number}", 60 * number, 60 * number + 9, 0) for number in (1, 2, 3)],
+        event(60, "opened", 1, "01 24"),
+        event(200, "closed", 0, "01 24"),
+        event(300, "opened", 1, "31", episode="F"),
+        event(310, "closed", 0, "31", episode="F"),
+    )
+    assert found.events == Measures(hits=3, false_alarms=1, misses=0, right=1)
+    assert (found.events.pod, found.events.far, found.false_alarms) == (1.0, 0.5, ["F"])
 
 
 def test_what_was_merged_counts_with_the_survivor() -> None:
@@ -112,7 +125,7 @@ def test_what_was_merged_counts_with_the_survivor() -> None:
         event(20, "grown", 1, "01 24 31"),
         event(30, "closed", 0, "01 24 31"),
     )
-    assert found.events == Measures(1, 0, 0)
+    assert found.events == Measures.of_cells(1, 0, 0)
     assert (found.matches[0].episode, found.matches[0].lead_h) == ("E", 0)
 
 
@@ -130,16 +143,16 @@ def test_what_was_merged_into_what_was_merged_counts_too() -> None:
     everything = lives(*turns).operational()
     for order in permutations(everything):
         found = verify("by hand", [reference("R1", 12, 21, 2)], order, FRAME, np.ones((400, 3), bool))
-        assert found.events == Measures(1, 0, 0), [life.name for life in order]
-        assert found.cells == Measures(10, 20 + 29 + 10, 0)
+        assert found.events == Measures.of_cells(1, 0, 0), [life.name for life in order]
+        assert found.cells == Measures.of_cells(10, 20 + 29 + 10, 0)
         assert (found.matches[0].episode, found.matches[0].lead_h) == ("E", 2)
 
 
 def test_hours_of_which_the_reference_knows_nothing_do_not_count() -> None:
     known = np.zeros((400, 3), bool)
     everything = lives(event(10, "opened", 1, "01 24"), event(30, "closed", 0, "01 24")).operational()
-    assert verify("by hand", [], everything, FRAME, known).cells == Measures(0, 0, 0)
+    assert verify("by hand", [], everything, FRAME, known).cells == Measures.of_cells(0, 0, 0)
 
 
 def test_the_legal_definition_is_no_episode_of_the_pack() -> None:
-    assert verified([], event(10, "opened", 1, "01 24", track="legal")).events == Measures(0, 0, 0)
+    assert verified([], event(10, "opened", 1, "01 24", track="legal")).events == Measures.of_cells(0, 0, 0)
