@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from console.pages import moment, page
 from console.words import WORDS
-from notifiers.acknowledgements import ANSWERS, Answer, Recorded, answers, find_request, record
+from notifiers.acknowledgements import ANSWERS, Answer, Recorded, answers, find_request, is_asked_anew, record
 from notifiers.acknowledgements import Request as CurtailmentRequest
 from notifiers.database import reading
 from notifiers.facts import Addressee, facts
@@ -91,4 +91,5 @@ def _page(
             if name in given
         ],
         given_names=list(given),
+        is_asked_anew=is_asked_anew(connection, notice.id, found.facility),
     )

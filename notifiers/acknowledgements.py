@@ -1,15 +1,19 @@
-"""What facilities answer to a request: accepted or refused (with the reason), then started, then done. Each once."""
+"""What facilities answer to a request: accepted or refused (with the reason), then started, then done. Each once.
+
+An acceptance that nothing followed is taken back (:mod:`notifiers.escalation`); then the facility is asked anew and may
+accept once more, or refuse.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Literal, get_args
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from notifiers.database import insert
 from notifiers.planner import load_notice
-from notifiers.tables import acknowledgements, facilities, ledger
+from notifiers.tables import acknowledgements, escalations, facilities, ledger
 from rules.notices import Notice
 
 Answer = Literal["accepted", "refused", "started", "done"]
@@ -69,18 +73,35 @@ def answers(connection: Connection, notice: str, facility: str) -> dict[str, tup
     return {row.answer: (row.time_s, row.reason) for row in rows}
 
 
+def is_asked_anew(connection: Connection, notice: str, facility: str) -> bool:
+    """Whether the facility's acceptance was taken back because nothing followed, and it has not answered since."""
+    given = answers(connection, notice, facility)
+    if set(given) != {"accepted"}:
+        return False
+    reopened = select(escalations.c.reopened_s).where(
+        escalations.c.notice == notice, escalations.c.recipient == facility
+    )
+    return given["accepted"][0] < (connection.execute(reopened).scalar_one_or_none() or 0.0)
+
+
 def record(connection: Connection, request: Request, answer: Answer, reason: str, now_s: float) -> Recorded:
-    """Record an answer, once per request and facility whichever message it came through. Idempotent."""
+    """Record an answer, once per request and facility whichever message it came through. Idempotent.
+
+    What a facility that is asked anew answers, stands beside its acceptance, or is that at the later time.
+    """
     if not request.is_open(now_s):
         return Recorded.TOO_LATE
     given = answers(connection, request.notice.id, request.facility)
-    if answer in given:
+    anew = is_asked_anew(connection, request.notice.id, request.facility)
+    if answer in given and not anew:
         return Recorded.REPEATED
-    if "refused" in given or (answer == "refused" and given):
+    if "refused" in given or (answer == "refused" and given and not anew):
         return Recorded.CONTRADICTS
     reason = " ".join(reason.split())[:LONGEST_REASON]
     if answer == "refused" and not reason:
         return Recorded.NEEDS_REASON
+    if answer in given:
+        return _accept_again(connection, request, now_s)
     written = connection.execute(
         insert(connection, acknowledgements)
         .values(
@@ -95,3 +116,14 @@ def record(connection: Connection, request: Request, answer: Answer, reason: str
         .returning(acknowledgements.c.answer)
     )
     return Recorded.RECORDED if written.first() else Recorded.REPEATED
+
+
+def _accept_again(connection: Connection, request: Request, now_s: float) -> Recorded:
+    table = acknowledgements
+    connection.execute(
+        update(table)
+        .where(table.c.notice == request.notice.id, table.c.facility == request.facility)
+        .where(table.c.answer == "accepted")
+        .values(time_s=now_s, delivery=request.delivery)
+    )
+    return Recorded.RECORDED

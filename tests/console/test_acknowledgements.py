@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import Engine, select
 
 from notifiers.database import reading
+from notifiers.escalation import EscalationPlan
+from notifiers.escalations import tick
 from notifiers.tables import acknowledgements
 from rules.notices import Notice, delivery_id
 from streams.clock import ManualClock
@@ -86,6 +88,33 @@ def test_the_first_answer_stands(
     page = client.post(path(request_notice), data={"answer": second, "reason": "x"})
     assert page.status_code == 409
     assert [answer for _, answer, _ in recorded(engine)] == [first]
+
+
+@pytest.mark.parametrize(
+    ("again", "then"),
+    [("accepted", [("accepted", "")]), ("refused", [("accepted", ""), ("refused", "kiln 2")])],
+)
+def test_who_is_asked_anew_can_answer_anew(
+    client: Client, engine: Engine, request_notice: Notice, clock: ManualClock, again: str, then: list[tuple[str, str]]
+) -> None:
+    """Accepted, nothing followed: the plant is called once more, and its page had nothing to say it with."""
+    client.post(path(request_notice), data={"answer": "accepted"})
+    plan = EscalationPlan(remind_after_s=600)
+    for _ in range(3):
+        with engine.begin() as connection:
+            tick(connection, "exercise", [plan], ["sms", "email"], clock.now_s())
+        clock.advance(700)
+    page = client.get(path(request_notice))
+    assert "trả lời lại" in page.text
+    assert all(f'value="{answer}"' in page.text for answer in ("accepted", "refused", "started", "done"))
+    answered = client.post(path(request_notice), data={"answer": again, "reason": "kiln 2"})
+    assert answered.status_code == 200
+    assert "trả lời lại" not in answered.text
+    assert 'value="accepted"' not in answered.text
+    assert ('value="done"' in answered.text) is (again == "accepted")
+    refused = client.post(path(request_notice), data={"answer": "refused", "reason": "x"})
+    assert refused.status_code == (200 if again == "refused" else 409), "asked anew once, not for ever"
+    assert [(answer, reason) for _, answer, reason in recorded(engine)] == then
 
 
 def test_an_old_request_can_be_read_but_not_answered(

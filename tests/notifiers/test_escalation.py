@@ -26,11 +26,8 @@ from notifiers.switch import resume, stop
 from notifiers.tables import ledger
 from rules.notices import Notice
 from tests.notifiers.samples import NOON, fill, notice
-from tests.notifiers.test_brakes import Told, told
 from tests.notifiers.test_fallback_and_voice import voice_channel
-from tests.notifiers.workplace import QUICK, dispatching, email_channel, found, planned, sms_channel
-
-__all__ = ["told"]
+from tests.notifiers.workplace import QUICK, Told, dispatching, email_channel, found, planned, sms_channel
 
 EPISODE = "red-river-delta-20260117T06-01"
 PLAN = EscalationPlan(interval_s=600, cycles=2, remind_after_s=1800)
@@ -123,8 +120,30 @@ def test_nobody_answers(engine: Engine, tmp_path: Path) -> None:
                 (90, "finished", ""),
             ],
         ),
+        (
+            [("accepted", 12), ("accepted", 84), ("started", 120)],
+            [
+                (15, "accepted", ""),
+                (45, "reminded", "sms"),
+                (75, "calling", ""),
+                (80, "calling", "sms"),
+                (85, "accepted", ""),  # once more
+                (115, "reminded", "sms"),
+                (120, "finished", ""),
+            ],
+        ),
+        (
+            [("accepted", 12), ("refused", 84)],
+            [
+                (15, "accepted", ""),
+                (45, "reminded", "sms"),
+                (75, "calling", ""),
+                (80, "calling", "sms"),
+                (85, "answered", ""),
+            ],
+        ),
     ],
-    ids=["refused", "started", "done", "nothing-follows", "follows-late"],
+    ids=["refused", "started", "done", "nothing-follows", "follows-late", "accepted-anew", "refused-anew"],
 )
 def test_what_an_answer_does(
     engine: Engine, tmp_path: Path, given_answers: list[tuple[Answer, float]], moves: list[tuple[float, str, str]]
