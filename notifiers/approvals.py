@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, update
 from sqlalchemy import insert as plain_insert
 
-from notifiers.holding import Held, superseded, suppress, wait_of
+from notifiers.holding import Held, end_idle, is_held, suppress, wait_of
 from notifiers.tables import approvals, ledger, notices
 from rules.notices import Approval, Notice
 from streams.clock import utc
@@ -76,12 +76,15 @@ def approve(connection: Connection, notice: str, officer: str, now_s: float) -> 
     _write(connection, notice, officer, "approved", "", now_s)
     if len(waiting.approved_by) + 1 < NEEDED[waiting.notice.approval]:
         return Answered.NEEDS_ANOTHER
-    held = and_(ledger.c.notice == notice, ledger.c.reason == Held.APPROVAL.value)
-    suppress(connection, and_(held, superseded(now_s)), Held.SUPERSEDED)
+
+    def held(table: Any = ledger) -> ColumnElement[bool]:
+        return and_(table.c.notice == notice, is_held(table), table.c.reason == Held.APPROVAL.value)
+
+    end_idle(connection, held, now_s)
     values = wait_of(waiting.notice, utc(int(now_s)))
     if values["state"] == "suppressed":
         values["revision"] = ledger.c.revision + 1
-    connection.execute(update(ledger).where(ledger.c.state == "held", held).values(**values))
+    connection.execute(update(ledger).where(held()).values(**values))
     return Answered.RELEASED
 
 

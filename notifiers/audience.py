@@ -30,6 +30,7 @@ from sqlalchemy.orm import aliased
 
 from notifiers.deliveries import ChannelName
 from notifiers.ledger import MAY_HAVE_ARRIVED_CODE, WARNING_KINDS, Mode
+from notifiers.place_lists import meets
 from notifiers.silences import Silence, loud, silenced
 from notifiers.tables import facilities, ledger, notices, subscriber_places, subscribers, suppressions
 from notifiers.waiting import own_wait_in_sql
@@ -206,7 +207,7 @@ def _reason(
     notice: Notice, channel: ChannelName, table: FromClause, covered: FromClause, caps: Caps, known: Circumstances
 ) -> ColumnElement[str]:
     recipient, contact = covered.c.recipient, table.c[f"{channel}_hash"]
-    own = _own_tests(notice, channel, table, recipient, known)
+    own = _own_tests(notice, channel, table, recipient, covered.c.places, known)
     own += _silenced(notice, recipient, covered.c.places, known)
     if known.earlier and notice.audience.recipients == "residents" and notice.kind in CAPPED_KINDS:
         own.append((_already_told(notice, channel, recipient, covered.c.places, caps), Suppressed.ALREADY_TOLD))
@@ -217,7 +218,12 @@ def _reason(
 
 
 def _own_tests(
-    notice: Notice, channel: ChannelName, table: FromClause, recipient: ColumnElement[str], known: Circumstances
+    notice: Notice,
+    channel: ChannelName,
+    table: FromClause,
+    recipient: ColumnElement[str],
+    places: ColumnElement[str] | None,
+    known: Circumstances,
 ) -> list[tuple[ColumnElement[bool], Suppressed]]:
     """The tests that ask only about the recipient, not about other messages of the episode."""
     contact = table.c[f"{channel}_hash"]
@@ -236,7 +242,7 @@ def _own_tests(
     if "level" in table.c and notice.kind in WARNING_KINDS and notice.audience.corrects is None:
         tests.append((table.c.level > notice.level, Suppressed.BELOW_THRESHOLD))
     if notice.audience.told_in is not None:
-        tests.append((~_told(notice, channel, recipient), Suppressed.NOT_TOLD))
+        tests.append((~_told(notice, channel, recipient, places), Suppressed.NOT_TOLD))
     return tests
 
 
@@ -248,7 +254,10 @@ def _silenced(
     return [(silenced(notice, known.silences, recipient, places), Suppressed.SILENCED)]
 
 
-def _told(notice: Notice, channel: ChannelName, recipient: ColumnElement[str]) -> ColumnElement[bool]:
+def _told(
+    notice: Notice, channel: ChannelName, recipient: ColumnElement[str], places: ColumnElement[str] | None
+) -> ColumnElement[bool]:
+    """Whether a warning of any of the places was planned; of any place at all where none are given."""
     earlier = aliased(ledger, name="earlier")
     return exists().where(
         earlier.c.recipient == recipient,
@@ -258,6 +267,7 @@ def _told(notice: Notice, channel: ChannelName, recipient: ColumnElement[str]) -
         earlier.c.mode == mode_of(notice),
         earlier.c.kind.in_(WARNING_KINDS),
         or_(earlier.c.state != "suppressed", earlier.c.reason == STOOD_IN),
+        *([] if places is None else [meets(earlier.c.places, places)]),
     )
 
 
@@ -315,7 +325,7 @@ def _told_to_another(
     table, _ = registry_of(notice)
     other: Any = aliased(table, name="other")
     other_key = other.c.subscriber_id if table is subscribers else other.c.facility_id
-    speaks_against = or_(*(test for test, _ in _own_tests(notice, channel, other, other_key, known)))
+    speaks_against = or_(*(test for test, _ in _own_tests(notice, channel, other, other_key, None, known)))
     return exists().where(
         other.c[f"{channel}_hash"] == contact,
         other_key < recipient,

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from sqlalchemy import ColumnElement, Connection, and_, literal_column, select
 
-from notifiers import guard, last_look, ledger, switch
+from notifiers import guard, last_look, ledger, superseding, switch
 from notifiers.deliveries import ChannelName
 from notifiers.guard import Guard, Storm
 from notifiers.ledger import Claimed, Mode
@@ -89,6 +89,7 @@ def take(
     if only_urgent:
         conditions.append(guard.is_urgent())
     claimed = _claim_in_turn(connection, who, limit, machine_s, conditions, turn)
+    claimed = superseding.shortened(connection, claimed, now_s)
     verdicts = last_look.look(connection, claimed, now_s)
     put_aside: dict[str, int] = {}
     for row in claimed:

@@ -1,8 +1,7 @@
 """Messages that wait: for somebody's yes, or for the end of the quiet hours. Times are those of ``valid_until``.
 
 A held row is in nobody's way: what comes later to the same recipient may go out before it. When its wait is over it
-is only sent if nothing later has made it idle: a newer notice of the same kind says more, and after an all-clear the
-warning that was held would be wrong.
+is only sent, and only says, what nothing later has made idle (:mod:`notifiers.superseding`).
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select, true, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select, update
 
 from notifiers.ledger import Mode
 from notifiers.quiet_hours import quiet_until_s
+from notifiers.superseding import Rows, give_way, superseded
 from notifiers.tables import ledger
 from rules.notices import Notice
 
@@ -34,9 +33,14 @@ class Held(StrEnum):
     OWN_QUIET_HOURS = "own-quiet-hours"  # the recipient asked for silence at this time of day
 
 
-IS_HELD = ledger.c.state == literal_column("'held'")
-"""Written out, not bound: only then do both databases see that the small index of held rows answers it. These are asked
-at every turn of the dispatcher, beside a ledger of millions."""
+def is_held(table: Any = ledger) -> ColumnElement[bool]:
+    """Whether a row of the ledger, or of an alias of it, is held.
+
+    Written out, not bound: only then do both databases see that the small index of held rows answers it. It is asked
+    at every turn of the dispatcher, beside a ledger of millions.
+    """
+    held: ColumnElement[bool] = table.c.state == literal_column("'held'")
+    return held
 
 
 def wait_of(notice: Notice, moment: datetime) -> dict[str, Any]:
@@ -51,7 +55,7 @@ def wait_of(notice: Notice, moment: datetime) -> dict[str, Any]:
 
 def next_end_s(connection: Connection) -> float:
     """When the next quiet hours that hold a message end, UTC epoch seconds; 0 if none do."""
-    ends = select(func.min(ledger.c.hold_until_s)).where(IS_HELD, ledger.c.hold_until_s > 0)
+    ends = select(func.min(ledger.c.hold_until_s)).where(is_held(), ledger.c.hold_until_s > 0)
     return float(connection.execute(ends).scalar_one() or 0)
 
 
@@ -60,49 +64,40 @@ def release(connection: Connection, mode: Mode, now_s: float) -> int:
 
     Newer rows are let go together with older ones, so that the older find out that they are idle.
     """
-    due = and_(
-        ledger.c.mode == mode,
-        IS_HELD,
-        ledger.c.reason.in_((Held.QUIET_HOURS.value, Held.OWN_QUIET_HOURS.value)),
-        ledger.c.hold_until_s <= now_s,
-    )
-    suppress(connection, and_(due, superseded(now_s)), Held.SUPERSEDED)
-    freed = connection.execute(update(ledger).where(due).values(state="planned", reason=Held.QUIET_HOURS.value))
+
+    def due(table: Any) -> ColumnElement[bool]:
+        return and_(
+            table.c.mode == mode,
+            is_held(table),
+            table.c.reason.in_((Held.QUIET_HOURS.value, Held.OWN_QUIET_HOURS.value)),
+            table.c.hold_until_s <= now_s,
+        )
+
+    end_idle(connection, due, now_s)
+    freed = connection.execute(update(ledger).where(due(ledger)).values(state="planned", reason=Held.QUIET_HOURS.value))
     return freed.rowcount
+
+
+def end_idle(connection: Connection, which: Rows, now_s: float) -> int:
+    """End those of the held rows that later messages have made idle; what is left of the others is what still holds."""
+    ended = suppress(connection, and_(which(ledger), superseded(now_s)), Held.SUPERSEDED)
+    give_way(connection, which, now_s)
+    return ended + suppress(connection, and_(which(ledger), superseded(now_s)), Held.SUPERSEDED)
 
 
 def suppress(connection: Connection, which: ColumnElement[bool], reason: Held) -> int:
     """End held rows without sending them. Returns how many."""
     ended = connection.execute(
         update(ledger)
-        .where(IS_HELD, which)
+        .where(is_held(), which)
         .values(state="suppressed", reason=reason.value, revision=ledger.c.revision + 1)
     )
     return ended.rowcount
 
 
-def superseded(now_s: float | None = None) -> ColumnElement[bool]:
-    """Whether something later to the same recipient, of ``now_s`` at the latest, has made a row idle."""
-    later = aliased(ledger, name="later")
-    happened = true() if now_s is None else later.c.notice_time_s <= now_s
-    return exists().where(
-        happened,
-        later.c.recipient == ledger.c.recipient,
-        later.c.channel == ledger.c.channel,
-        later.c.episode == ledger.c.episode,
-        later.c.registry == ledger.c.registry,
-        later.c.mode == ledger.c.mode,
-        later.c.notice_time_s > ledger.c.notice_time_s,
-        or_(
-            later.c.kind == "all-clear",
-            and_(later.c.kind == ledger.c.kind, later.c.state.not_in(("suppressed", "expired", "failed"))),
-        ),
-    )
-
-
 def expire_held(connection: Connection, mode: Mode, now_s: float) -> list[str]:
     """Close the held rows whose time of use is over, and say what they waited for. Returns their channels."""
-    over = and_(ledger.c.mode == mode, IS_HELD, ledger.c.valid_until_s < now_s)
+    over = and_(ledger.c.mode == mode, is_held(), ledger.c.valid_until_s < now_s)
     closed: list[str] = []
     for waited_for, reason in (
         (Held.APPROVAL.value, Held.NOT_APPROVED.value),

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, select, update
 
 from notifiers import silences, standings
 from notifiers.guard import URGENT
-from notifiers.holding import Held, superseded
+from notifiers.holding import Held
 from notifiers.ledger import WARNING_KINDS, Claimed, was_told
 from notifiers.quiet_hours import own_quiet_until_s, quiet_until_s
+from notifiers.superseding import superseded
 from notifiers.tables import ledger, notices, subscribers
 from rules.notices import Notice
 from streams.clock import utc
@@ -52,7 +53,7 @@ def look(connection: Connection, rows: Sequence[Claimed], now_s: float) -> dict[
         elif (notice := told.get(row.notice)) is not None:
             quiet = [one for one in silent if one.concerns(notice)]
             judged = (
-                _untrue(notice, events.get(row.episode))
+                _untrue(row, notice, events.get(row.episode))
                 or (
                     Verdict("suppressed", silences.SILENCED)
                     if silences.silences_places(quiet, row.recipient, row.places)
@@ -95,12 +96,13 @@ def _idle_or_untold(connection: Connection, row: Claimed, idle: set[str]) -> Ver
     return None
 
 
-def _untrue(notice: Notice, event: EpisodeEvent | None) -> Verdict | None:
+def _untrue(row: Claimed, notice: Notice, event: EpisodeEvent | None) -> Verdict | None:
     if event is None or notice.kind not in WARNING_KINDS:
         return None
     if standings.is_over(event):
         return Verdict("suppressed", Held.EPISODE_CLOSED.value)
-    return Verdict("suppressed", Held.EASED.value) if standings.has_eased(notice, event) else None
+    told = row.provinces or notice.audience.provinces
+    return Verdict("suppressed", Held.EASED.value) if standings.has_eased(notice, event, told) else None
 
 
 def _too_early(

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
 from notifiers import suppressions
 from notifiers.deliveries import ChannelName, DeliveryState
+from notifiers.place_lists import meets, provinces_in
 from notifiers.tables import attempts, heard, ledger
 from notifiers.transitions import sources
 from rules.notices import NoticeKind
@@ -73,6 +74,11 @@ class Claimed:
     valid_until_s: int
     priority: int
     places: str = ""  # of the recipient that it is about: "0:01,1:24"
+
+    @property
+    def provinces(self) -> list[str]:
+        """Codes of the provinces of ``places``, in the recipient's order, each once."""
+        return provinces_in(self.places)
 
     @classmethod
     def of(cls, row: Row[Any]) -> Claimed:
@@ -231,8 +237,8 @@ def end_attempt(connection: Connection, delivery: str, outcome: str, code: str, 
 
 
 def was_told(connection: Connection, row: Claimed) -> bool:
-    """Whether this recipient may have received an earlier warning of the episode on the same channel, or on another
-    one that stood in for it while it was down.
+    """Whether this recipient may have received an earlier warning of the episode, about any province that the row is
+    about, on the same channel, or on another one that stood in for it while it was down.
 
     Asked when the row is claimed; by then every earlier row to the recipient has come to its end, so the answer
     does not depend on how fast anything was sent.
@@ -254,6 +260,7 @@ def was_told(connection: Connection, row: Claimed) -> bool:
         ledger.c.kind.in_(WARNING_KINDS),
         ledger.c.notice_time_s <= row.notice_time_s,
         or_(ledger.c.state.in_(_MAY_HAVE_ARRIVED), and_(ledger.c.reason == "fallback", stood_in), perhaps),
+        *([meets(ledger.c.places, literal(row.places))] if row.places else []),
     )
     return connection.execute(told).scalar_one() > 0
 

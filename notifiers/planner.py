@@ -24,6 +24,7 @@ from notifiers.deliveries import ChannelName
 from notifiers.delivery_ids import delivery_ids
 from notifiers.failpoints import failpoint
 from notifiers.holding import Held
+from notifiers.place_lists import covers
 from notifiers.tables import ledger, notices
 from notifiers.transitions import sources
 from notifiers.waiting import Wait, wait_in_sql
@@ -268,13 +269,14 @@ class _FanOut:
         )
 
     def _replace_older(self, connection: Connection, channel: ChannelName, part: Slice) -> None:
-        """An unsent older message of the episode is not sent when this one goes out to the same recipient now."""
+        """An unsent older message of the episode is not sent when this one says more of all its places now."""
         ours = aliased(ledger, name="ours")
         newer = exists().where(
             ours.c.notice == self._notice.id,
             ours.c.recipient == ledger.c.recipient,
             ours.c.channel == ledger.c.channel,
             ours.c.state == "planned",
+            covers(ours.c.places, ledger.c.places),  # else see notifiers/superseding.py
         )
         older = and_(
             part.of(ledger.c.recipient),

@@ -52,12 +52,13 @@ def is_over(event: EpisodeEvent) -> bool:
     return event.kind == "closed"
 
 
-def has_eased(notice: Notice, event: EpisodeEvent) -> bool:
-    """Whether the episode has sunk below the level a notice speaks of, or left all provinces that it is meant for."""
+def has_eased(notice: Notice, event: EpisodeEvent, told: Collection[str]) -> bool:
+    """Whether the episode has sunk below the level a notice speaks of, or left all provinces that a message of it is
+    about. ``told``: their codes; not those of the notice, for a message can have taken over places of another one."""
     if event.transition <= notice.transition or event.kind == "merged":
         return False
     here = {province.code for province in event.provinces}
-    meant = {province.code for province in notice.provinces} & set(notice.audience.provinces)
+    meant = {province.code for province in notice.provinces} & set(told)
     return event.level < notice.level or (bool(meant) and not meant & here)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, Row, insert, literal, select, update
+from sqlalchemy import Engine, literal, select, update
 
 from notifiers.audience import Caps
 from notifiers.database import reading
@@ -18,29 +18,10 @@ from notifiers.planner import Progress, fan_out, plan
 from notifiers.suppressions import remember
 from notifiers.tables import ledger, notices, subscriber_places, subscribers, suppressions
 from rules.notices import Audience, Notice, delivery_id
+from tests.notifiers.residents import person, rows
 from tests.notifiers.samples import NOON, fill, notice
 
 EVENING_MINUTE = 18 * 60  # NOON is 18:00 in Hà Nội
-
-
-def person(engine: Engine, name: str, *places: tuple[int, str], **choices: Any) -> None:
-    """A resident with an SMS number of their own; places are (number, province)."""
-    values = {"language": "vi", "province": places[0][1], "level": 1, "channels": "sms", "sms_hash": f"hash of {name}"}
-    with engine.begin() as connection:
-        connection.execute(insert(subscribers).values(subscriber_id=name, **(values | choices)))
-        for place, province in places:
-            connection.execute(
-                insert(subscriber_places).values(subscriber_id=name, place=place, province=province, kind="province")
-            )
-
-
-def rows(engine: Engine, one: Notice | None = None) -> dict[str, Row[Any]]:
-    """Rows of a notice by recipient."""
-    query = select(ledger)
-    if one is not None:
-        query = query.where(ledger.c.notice == one.id)
-    with reading(engine) as connection:
-        return {row.recipient: row for row in connection.execute(query)}
 
 
 def planned(engine: Engine, *wanted: Notice, caps: Caps | None = None) -> None:
@@ -233,7 +214,8 @@ def test_a_correction_goes_to_exactly_those_who_may_have_got_the_wrong_one(engin
 def test_a_newer_notice_replaces_an_unsent_older_one(engine: Engine) -> None:
     for name in ("waits", "has-it", "wants-more"):
         person(engine, name, (0, "01"), level=3 if name == "wants-more" else 1)
-    old, new = notice(level=3), notice(level=2, transition=2, hours=2)
+    person(engine, "elsewhere-too", (0, "01"), (1, "24"))
+    old, new = notice(level=3), notice(level=2, transition=2, hours=2, provinces=["01"])
     fan_out(engine, old, supersede=True)
     with engine.begin() as connection:
         connection.execute(update(ledger).where(ledger.c.recipient == "has-it").values(state="sent"))
@@ -241,6 +223,7 @@ def test_a_newer_notice_replaces_an_unsent_older_one(engine: Engine) -> None:
     assert {name: (row.state, row.reason) for name, row in rows(engine, old).items()} == {
         "waits": ("suppressed", "superseded"),
         "has-it": ("sent", "planned"),
+        "elsewhere-too": ("planned", "planned"),  # nothing newer is said of their other place
         "wants-more": ("planned", "planned"),  # the newer one is below their threshold: it replaces nothing
     }
 

@@ -1,0 +1,127 @@
+"""What a later message to the same recipient makes of an earlier one that has not gone out: idle, or shorter.
+
+A later message speaks for the places it is about, and for no others. An all-clear takes its places out of what was to
+warn of them; a newer message of the same kind says more of its own, and takes over the rest, so that people with
+several places read one message. Only an earlier message that has no place left of which nothing newer is said is idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, true, update
+from sqlalchemy.orm import aliased
+
+from notifiers.ledger import Claimed
+from notifiers.place_lists import covers, holds, items, mentions, province_of, without
+from notifiers.tables import ledger
+
+Rows = Callable[[Any], ColumnElement[bool]]
+"""Which rows, as a test of the ledger or of an alias of it."""
+
+_UNCLAIMED = ("planned", "held")
+_UNDER_WAY = ("claimed", "sending", "unknown", "sent", "delivered")
+
+
+def superseded(now_s: float | None = None) -> ColumnElement[bool]:
+    """Of a ledger row: whether later messages, of ``now_s`` at the latest, speak for every place it is about."""
+    place = items(ledger.c.places)
+    left = exists().select_from(place).where(~_spoken_for(province_of(place.c.value), now_s)).correlate_except(place)
+    return and_(_followed(now_s), ~left)
+
+
+def give_way(connection: Connection, which: Rows, now_s: float) -> None:
+    """Take out of rows, none of which is superseded, the places that others speak for, and let the newest unclaimed
+    message of the kind take over the rest; what it took over is superseded then."""
+    partly = and_(which(ledger), _followed(now_s))
+    if connection.execute(select(ledger.c.id).where(partly).limit(1)).first() is None:
+        return
+    left = without(ledger.c.places, lambda province: _spoken_for(province, now_s, _UNDER_WAY))
+    connection.execute(update(ledger).where(partly, left.not_in(("", ledger.c.places))).values(places=left))
+    _hand_over(connection, which, now_s)
+
+
+def shortened(connection: Connection, rows: Sequence[Claimed], now_s: float) -> list[Claimed]:
+    """Claimed rows after they have given way; those that are superseded are left as they are."""
+    ids = [row.id for row in rows]
+    partly = select(ledger.c.id).where(ledger.c.id.in_(ids), _followed(now_s), ~superseded(now_s))
+    found = list(connection.execute(partly).scalars())
+    if not found:
+        return list(rows)
+    give_way(connection, lambda table: table.c.id.in_(found), now_s)
+    query = select(ledger.c.id, ledger.c.places).where(ledger.c.id.in_(found))
+    places = {row.id: row.places for row in connection.execute(query)}
+    return [replace(row, places=places.get(row.id, row.places)) for row in rows]
+
+
+def _hand_over(connection: Connection, which: Rows, now_s: float) -> None:
+    older, taker, newer = (aliased(ledger, name=name) for name in ("older", "taker", "newer"))
+    places, rules = items(older.c.places), items(older.c.rules)
+    yields = and_(which(older), _precedes(older, ledger), older.c.kind == ledger.c.kind)
+    takes = (taker.c.kind == older.c.kind, taker.c.state.in_(_UNCLAIMED), _has_happened(taker, now_s))
+    is_newest = ~exists().where(
+        _precedes(taker, newer),
+        newer.c.kind == taker.c.kind,
+        newer.c.state.in_(_UNCLAIMED),
+        _has_happened(newer, now_s),
+    )
+    # driven by the few that yield, not by all that are planned
+    takers = select(taker.c.id).where(
+        which(older), _precedes(older, taker), *takes, is_newest, ~covers(taker.c.places, older.c.places)
+    )
+    more_places = _added(older, places, yields, ~mentions(ledger.c.places, province_of(places.c.value)))
+    more_rules = _added(older, rules, yields, ~holds(ledger.c.rules, rules.c.value))
+    connection.execute(
+        update(ledger)
+        .where(ledger.c.id.in_(takers))
+        .values(places=ledger.c.places + more_places, rules=ledger.c.rules + more_rules)
+    )
+
+
+def _added(older: Any, parts: Any, *tests: ColumnElement[bool]) -> ColumnElement[str]:
+    """What is put behind a list: each part once, in order, with a comma in front."""
+    once = select(parts.c.value).select_from(older.join(parts, true())).where(*tests)
+    each = once.distinct().order_by(parts.c.value).correlate(ledger).subquery()
+    return func.coalesce(select(func.aggregate_strings("," + each.c.value, "")).scalar_subquery(), "")
+
+
+def _followed(now_s: float | None) -> ColumnElement[bool]:
+    _, speaks = _speaker(now_s, _UNCLAIMED + _UNDER_WAY)
+    return exists().where(speaks)
+
+
+def _spoken_for(
+    province: ColumnElement[str], now_s: float | None, states: Sequence[str] = _UNCLAIMED + _UNDER_WAY
+) -> ColumnElement[bool]:
+    later, speaks = _speaker(now_s, states)
+    return exists().where(speaks, mentions(later.c.places, province)).correlate_except(later)
+
+
+def _speaker(now_s: float | None, states: Sequence[str]) -> tuple[Any, ColumnElement[bool]]:
+    """A later row, and the test that it speaks for its places: an end whatever became of it, a newer message of the
+    kind if it is in one of these states."""
+    later = aliased(ledger, name="later")
+    speaks = and_(
+        _precedes(ledger, later),
+        _has_happened(later, now_s),
+        or_(later.c.kind == "all-clear", and_(later.c.kind == ledger.c.kind, later.c.state.in_(states))),
+    )
+    return later, speaks
+
+
+def _precedes(one: Any, other: Any) -> ColumnElement[bool]:
+    """Whether two rows are of one story, and ``one`` is the earlier."""
+    return and_(
+        other.c.recipient == one.c.recipient,
+        other.c.channel == one.c.channel,
+        other.c.episode == one.c.episode,
+        other.c.registry == one.c.registry,
+        other.c.mode == one.c.mode,
+        other.c.notice_time_s > one.c.notice_time_s,
+    )
+
+
+def _has_happened(row: Any, now_s: float | None) -> ColumnElement[bool]:
+    return true() if now_s is None else row.c.notice_time_s <= now_s
