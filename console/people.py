@@ -147,7 +147,7 @@ class PeoplePages:
         try:
             person, channel = self.links.read_unsubscribe(token)
         except BadLinkError:
-            return page("bad_link.html", 404)
+            return self.page("told.html", language, 404, title="unsubscribe_title", said="bad_link")
         if form is None:
             return self.page("unsubscribe.html", language, 200, channel=channel)
         by = "one-click" if form.get("List-Unsubscribe") == _ONE_CLICK else "page"

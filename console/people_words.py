@@ -57,6 +57,7 @@ WORDS: dict[str, dict[str, str]] = {
         "bad_choice": "Lựa chọn này không có.",
         "too-often": "Quá nhiều yêu cầu từ mạng của bạn. Xin thử lại sau một giờ.",
         "code_title": "Nhập mã xác nhận",
+        "done_title": "Bạn đã đăng ký",
         "code_intro": "Nếu dùng được, mã sáu chữ số đã được gửi đi. Mã có hiệu lực trong 15 phút.",
         "code_for_sms": "Mã trong tin nhắn gửi đến",
         "code_for_email": "Mã trong thư gửi đến",
@@ -88,6 +89,7 @@ WORDS: dict[str, dict[str, str]] = {
         "unsubscribe_all": "Dừng mọi tin, cả SMS và thư",
         "erase_instead": "Muốn xóa cả dữ liệu? Mở trang xóa dữ liệu",
         "sign_up_again": "Đổi ý? Đăng ký lại bất cứ lúc nào",
+        "bad_link": "Liên kết này không dùng được. Hãy mở đúng như trong thư, hoặc dừng bằng mã xác nhận ở trang sau.",
         "forgotten": "Yêu cầu này đã quá lâu và không còn nữa. Xin làm lại từ đầu.",
     },
     "en": {
@@ -144,6 +146,7 @@ WORDS: dict[str, dict[str, str]] = {
         "bad_choice": "There is no such choice.",
         "too-often": "Too many requests from your network. Please try again in an hour.",
         "code_title": "Enter the code",
+        "done_title": "You are signed up",
         "code_intro": "If it can be used, a code of six digits has been sent. It is good for 15 minutes.",
         "code_for_sms": "Code in the text message to",
         "code_for_email": "Code in the e-mail to",
@@ -176,6 +179,7 @@ WORDS: dict[str, dict[str, str]] = {
         "unsubscribe_all": "Stop everything, text messages and e-mails",
         "erase_instead": "Erase your data as well? Open the page for that",
         "sign_up_again": "Changed your mind? Sign up again at any time",
+        "bad_link": "This link does not work. Open it as it stands in the mail, or stop by a code on the next page.",
         "forgotten": "This request is too old and gone. Please start again.",
     },
 }

@@ -12,6 +12,7 @@ from console.people_words import WORDS
 from notifiers.choices import Choices, quiet_hours, read_choices
 from notifiers.contacts import normal_address, normal_number
 from notifiers.deliveries import ChannelName
+from notifiers.gsm7 import readable
 from notifiers.places import Gazetteer, Place
 from notifiers.signups import SignUp
 from streams.airsheds import Airshed
@@ -86,8 +87,11 @@ def contact_of(form: Mapping[str, str], rules: FormRules) -> tuple[ChannelName, 
 
 
 def plain_form(form: Mapping[str, object]) -> dict[str, str]:
-    """The text fields of a form, cut to a length beyond which none can be right."""
-    return {name: value[:_LONGEST_FIELD] for name, value in form.items() if isinstance(value, str)}
+    """The text fields of a form, cut to a length beyond which none can be right, without characters that nobody sees.
+
+    What is pasted from a chat carries zero-width and direction marks: an address would be refused that looks right.
+    """
+    return {name: readable(value[:_LONGEST_FIELD]) for name, value in form.items() if isinstance(value, str)}
 
 
 def _contacts(

@@ -256,3 +256,39 @@ def test_erasing_needs_a_code_to_the_contact(visitor: Client, engine: Engine) ->
     gone = visitor.post(str(answer.url), data={"action": "erase", "code": "1", "lang": "en"})
     assert gone.status_code == 404
     assert WORDS["en"]["forgotten"] in gone.text
+
+
+def test_what_nobody_sees_is_taken_out_of_what_was_pasted(visitor: Client, engine: Engine) -> None:
+    """Zero-width and direction marks come with text copied from a chat; a number or address with them looks right."""
+    answer = sign_up(
+        visitor,
+        phone="0912\u200b345\u202c 678",
+        email="la\u200bn@example.org\u200e",
+        position_1="21.03, 105.85",
+        label_1="tr\u202e\u01b0\u1eddng\u200b",
+    )
+    assert "/c/" in str(answer.url)
+    for channel, code in codes(engine).items():
+        visitor.post(str(answer.url), data={"channel": channel, "code": code, "lang": "en"})
+    assert state_of(engine) == "active"
+    with reading(engine) as connection:
+        labels = set(connection.execute(select(subscriber_places.c.label)).scalars())
+    assert "tr\u01b0\u1eddng" in labels
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_a_broken_link_of_a_mail_leads_to_the_page_for_stopping(visitor: Client, language: str) -> None:
+    for answer in (
+        visitor.get("/u/broken", params={"lang": language}),
+        visitor.post("/u/broken", data={"lang": language}),
+    ):
+        assert answer.status_code == 404
+        assert WORDS[language]["bad_link"] in answer.text
+        assert f'href="/h?lang={language}"' in answer.text
+
+
+def test_the_last_page_says_that_it_is_done(visitor: Client, engine: Engine) -> None:
+    answer = sign_up(visitor)
+    done = visitor.post(str(answer.url), data={"channel": "sms", "code": codes(engine)["sms"], "lang": "en"})
+    assert "<h1>You are signed up</h1>" in done.text
+    assert "<h1>Enter the code</h1>" in answer.text
