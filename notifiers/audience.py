@@ -127,10 +127,10 @@ def channels_of(notice: Notice) -> list[ChannelName]:
     return [channel for channel in every if f"{channel}_hash" in table.c]
 
 
-def boundary(notice: Notice, after: str, size: int) -> Select[Any]:
-    """The id that ends a slice of ``size`` recipients behind ``after``; no row when that many are not left."""
+def boundary(notice: Notice, behind: Slice, size: int) -> Select[Any]:
+    """The id that ends the first ``size`` recipients of a slice; no row when it has not that many."""
     _, key = registry_of(notice)
-    return select(key).where(key > after).order_by(key).offset(size - 1).limit(1)
+    return select(key).where(behind.of(key)).order_by(key).offset(size - 1).limit(1)
 
 
 def audience(

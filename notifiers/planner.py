@@ -1,14 +1,14 @@
 """From a notice to ledger rows: one per recipient and channel, each with the reason it is sent or not sent.
 
 The rows are written by the database itself, one INSERT … SELECT per channel and slice of the registry
-(:mod:`notifiers.audience` says who and why not), so that nothing of a million people passes through this process. The
-notice's own row says how far it is planned: ``planned_to`` is the last recipient whose rows are written, ``complete``
-whether that is everybody.
+(:mod:`notifiers.audience` says who and why not), so that nothing of a million people passes through this process. How
+far a notice is planned stands beside it (:mod:`notifiers.fan_out_parts`), and in its own row whether it is complete.
 """
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,14 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, literal, select, text, update
 from sqlalchemy.orm import aliased
 
-from notifiers import audience, silences
+from notifiers import audience, fan_out_parts
 from notifiers.audience import DEFAULT_CAPS, Caps, Circumstances, Slice, Suppressed, mode_of
 from notifiers.database import insert as dialect_insert
 from notifiers.database import save_progress
 from notifiers.deliveries import ChannelName
 from notifiers.delivery_ids import delivery_ids
 from notifiers.failpoints import failpoint
+from notifiers.fan_out_parts import SIDE_BY_SIDE
 from notifiers.holding import Held
 from notifiers.place_lists import covers
 from notifiers.tables import ledger, notices
@@ -65,10 +66,10 @@ def plan(
     """
     fan = _FanOut(notice, caps, CHUNK, supersede=supersede)
     written = 0
-    fan.begin(connection)
-    while not fan.is_complete(connection):
-        written += fan.write_slice(connection)
-    _keep(connection, progress)
+    for part in fan.begin(connection):
+        while (more := fan.write_slice(connection, part)) is not None:
+            written += more
+    _end(connection, notice, progress)
     return written
 
 
@@ -83,31 +84,43 @@ def fan_out(
 ) -> int:
     """As :func:`plan`, in a transaction per slice: memory and transactions stay small however many are addressed.
 
-    Killed in between, the same call later goes on where it was; ``progress`` is kept with the last slice only, so the
-    notice comes again until then. Two processes that plan the same notice take turns slice by slice. Messages of
-    earlier slices may go out while later ones are written.
+    A registry of more than one slice is written in parts side by side, where the database can. Killed in between, the
+    same call later goes on where it was; ``progress`` is kept with the end only, so the notice comes again until then.
+    Two processes that plan the same notice take turns slice by slice. Messages of earlier slices may go out while later
+    ones are written. When one part fails, the others come to their end before the error is raised.
 
     Args:
         supersede: withdraw unsent older messages of the episode and kind to recipients whom this notice goes to now.
             For live operation: what is unsent depends on the pace of sending, which a replay must not.
     """
     fan = _FanOut(notice, caps, chunk, supersede=supersede)
-    written = 0
     with engine.begin() as connection:
-        fan.begin(connection)
+        parts = fan.begin(connection, SIDE_BY_SIDE if connection.dialect.name == "postgresql" else 1)
     failpoint("after-notice")
+    if len(parts) > 1:
+        with ThreadPoolExecutor(len(parts), thread_name_prefix="fan-out") as threads:
+            written = sum(threads.map(lambda part: _write_part(engine, fan, part), parts))
+    else:
+        written = sum(_write_part(engine, fan, part) for part in parts)
+    with engine.begin() as connection:
+        _end(connection, notice, progress)
+    failpoint("after-fan-out")
+    return written
+
+
+def _write_part(engine: Engine, fan: _FanOut, part: int) -> int:
+    """Slice after slice, until nothing of the part is left."""
+    written = 0
     while True:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET LOCAL jit = off"))  # compiling a slice takes longer than running it
-            if fan.is_complete(connection):
-                _keep(connection, progress)
-                break
-            written += fan.write_slice(connection)
+            more = fan.write_slice(connection, part)
+            if more is None:
+                return written
+            written += more
             failpoint("before-slice-commit")
         failpoint("after-slice")
-    failpoint("after-fan-out")
-    return written
 
 
 def load_notice(connection: Connection, notice: str) -> Notice:
@@ -118,7 +131,8 @@ def load_notice(connection: Connection, notice: str) -> Notice:
     return _notice_decoder.decode(body)
 
 
-def _keep(connection: Connection, progress: Progress | None) -> None:
+def _end(connection: Connection, notice: Notice, progress: Progress | None) -> None:
+    fan_out_parts.finish(connection, notice.id)
     if progress is not None:
         save_progress(connection, progress.consumer, progress.topic, progress.partition, progress.next_offset)
 
@@ -131,8 +145,8 @@ class _FanOut:
         self._known: dict[ChannelName, Circumstances] = {}
         self._time_s = int(notice.time.timestamp())
 
-    def begin(self, connection: Connection) -> None:
-        """Write the notice; nothing if it is there."""
+    def begin(self, connection: Connection, side_by_side: int = 1) -> list[int]:
+        """Write the notice, in so many parts; nothing if it is there. Returns the parts that are left to be written."""
         notice = self._notice
         row = dialect_insert(connection, notices).values(
             id=notice.id,
@@ -149,35 +163,38 @@ class _FanOut:
             taken_s=time.time(),
         )
         new = row.on_conflict_do_nothing(index_elements=["id"]).returning(notices.c.id)
-        if connection.execute(new).first() is not None and notice.audience.corrects is not None:
-            self._withdraw_wrong(connection)
+        if connection.execute(new).first() is not None and notice.audience.recipients != "authorities":
+            fan_out_parts.divide(connection, notice, side_by_side, self._chunk)
+            if notice.audience.corrects is not None:
+                self._withdraw_wrong(connection)
+        left = fan_out_parts.open_ones(connection, notice.id)
+        if left:
+            self._known = {name: self._circumstances(connection, name) for name in audience.channels_of(notice)}
+        return left
 
-    def is_complete(self, connection: Connection) -> bool:
-        """Whether every row is written. Locks the notice's row until the end of the transaction."""
-        found = select(notices.c.complete).where(notices.c.id == self._notice.id).with_for_update()
-        return bool(connection.execute(found).scalar_one())
-
-    def write_slice(self, connection: Connection) -> int:
-        """Write the rows of the next slice, and how far that is. Returns the rows written."""
-        where = notices.c.id == self._notice.id
-        after = connection.execute(select(notices.c.planned_to).where(where)).scalar_one()
-        upto = connection.execute(audience.boundary(self._notice, after, self._chunk)).scalar_one_or_none()
-        part, written = Slice(after, upto), 0
+    def write_slice(self, connection: Connection, part: int) -> int | None:
+        """Write the rows of the next slice of a part, and how far that is. Returns the rows written; ``None``, when
+        nothing of the part is left. Locks it until the end of the transaction."""
+        left = fan_out_parts.locked(connection, self._notice.id, part)
+        if left is None:
+            return None
+        behind = Slice(left.planned_to, left.upto)
+        upto = connection.execute(audience.boundary(self._notice, behind, self._chunk)).scalar_one_or_none()
+        here, written = Slice(left.planned_to, upto or left.upto), 0
         for channel in audience.channels_of(self._notice):
-            written += self._write(connection, channel, part)
-        done = {"complete": 1} if upto is None else {"planned_to": upto}
-        connection.execute(update(notices).where(where).values(**done))
+            written += self._write(connection, channel, here)
+        fan_out_parts.reached(connection, self._notice.id, part, upto)
         return written
 
     def _write(self, connection: Connection, channel: ChannelName, part: Slice) -> int:
-        known = self._circumstances(connection, channel)
+        known = self._known[channel]
         found = audience.audience(self._notice, channel, part, self._caps, known).cte("found")
         found = found.prefix_with("MATERIALIZED")  # or each column would ask for the reason again
         values = self._values(channel, found.c)
         # "WHERE …" because SQLite would else read the ON of ON CONFLICT as that of a join
         chosen = select(*(value.label(name) for name, value in values.items())).where(found.c.recipient != "")
         rows = dialect_insert(connection, ledger).from_select(list(values), chosen)
-        # the slice is new by `planned_to`; the unique id makes sure of it whatever else may have happened
+        # the slice is new by its part's progress; the unique id makes sure of it whatever else may have happened
         rows = rows.on_conflict_do_nothing(index_elements=["id"])
         written = connection.execute(rows.execution_options(preserve_rowcount=True)).rowcount
         if written < 0:  # SQLite's driver does not count those of a statement that begins with WITH
@@ -189,14 +206,11 @@ class _FanOut:
         return written
 
     def _circumstances(self, connection: Connection, channel: ChannelName) -> Circumstances:
-        if channel not in self._known:
-            self._known[channel] = Circumstances(
-                earlier=connection.execute(audience.earlier_notices(self._notice)).first() is not None,
-                shared=connection.execute(audience.shared_contacts(self._notice, channel)).first() is not None,
-                refused=connection.execute(audience.refused_contacts(channel)).first() is not None,
-                silences=tuple(silences.in_force(connection, self._notice, self._time_s)),
-            )
-        return self._known[channel]
+        return Circumstances(
+            earlier=connection.execute(audience.earlier_notices(self._notice)).first() is not None,
+            shared=connection.execute(audience.shared_contacts(self._notice, channel)).first() is not None,
+            refused=connection.execute(audience.refused_contacts(channel)).first() is not None,
+        )
 
     def _values(self, channel: ChannelName, person: Any) -> dict[str, ColumnElement[Any]]:
         """Every column of a row, from a row of the audience."""

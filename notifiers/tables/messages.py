@@ -26,7 +26,6 @@ notices = Table(
     Column("rule", String, nullable=False, server_default=""),
     Column("transition", Integer, nullable=False, server_default="0"),
     Column("level", Integer, nullable=False, server_default="0"),
-    Column("planned_to", String, nullable=False, server_default=""),  # the last recipient whose rows are written
     Column("complete", Integer, nullable=False, server_default="1"),  # 0 while its rows are being written
     Column("taken_s", Float, nullable=False, server_default="0"),  # machine time at which its fan-out began
     Index("notices_episode", "episode", "time_s"),
@@ -36,6 +35,16 @@ notices = Table(
         sqlite_where=Column("complete", Integer) == 0,
         postgresql_where=Column("complete", Integer) == 0,
     ),
+)
+
+fan_out_parts = Table(
+    "fan_out_parts",  # of a notice whose rows are being written; gone when they all are
+    metadata,
+    Column("notice", String, primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("upto", String),  # the last recipient of the part; none: to the end of the registry
+    Column("planned_to", String, nullable=False),  # the last recipient whose rows are written
+    Column("complete", Integer, nullable=False),
 )
 
 suppressions = Table(

@@ -11,24 +11,25 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from notifiers.database import connect
 from notifiers.sandbox import Sandbox
 from notifiers.sandbox.faults import Faults
 from rules.notices import Notice
-from tests.notifiers.crash_outcome import PEOPLE, Outcome
+from tests.notifiers.crash_outcome import PLANTS, Outcome
 from tests.notifiers.crash_tally import RANDOM_MOMENT, Tally
 from tests.notifiers.deaths import DIED, PLACES, Death, Place
 from tests.notifiers.mortal import TIMEOUT_S, Ended, Order
-from tests.notifiers.samples import notice, number
+from tests.notifiers.samples import fill, notice, number
 
+PEOPLE = 3
 _SMS_FAULTS = ("slow", "stall", "500", "500-accepted", "503", "429", "drop", "drop-accepted")
 _MAIL_FAULTS = ("slow-banner", "421", "450", "451-data", "drop-data", "drop-kept", "late-250")
 _SMS_LOST = ("500", "500-accepted", "drop", "drop-accepted")
@@ -69,19 +70,21 @@ class Mortals:
             process.stdin.close()
             await process.wait()
 
-    async def life(self, order: Order, killed_after_s: float | None = None) -> int:
-        """One life; its exit status, negative for a signal."""
+    async def life(self, order: Order, killed_when: Coroutine[Any, Any, Any] | None = None) -> int:
+        """One life, killed when the coroutine has ended; its exit status, negative for a signal."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(msgspec.json.encode(order) + b"\n")
         child = int(await self._process.stdout.readline())
         ending = asyncio.ensure_future(self._process.stdout.readline())
-        done, _ = await asyncio.wait([ending], timeout=killed_after_s if killed_after_s is not None else _LIFE_S)
-        if not done:
+        killing = asyncio.ensure_future(killed_when or asyncio.sleep(_LIFE_S))
+        done, _ = await asyncio.wait([ending, killing], return_when=asyncio.FIRST_COMPLETED)
+        killing.cancel()
+        if ending not in done:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         ended = msgspec.json.decode(await ending, type=Ended).status
-        assert done or killed_after_s is not None, "a life without an end"
+        assert ending in done or killed_when is not None, "a life without an end"
         return ended
 
 
@@ -96,35 +99,80 @@ class Arena:
     public_url: str
     folder: Path
     template: Path | None
-    tally: Tally
+    people: int = PEOPLE
+    tally: Tally = field(default_factory=Tally)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, engine: Engine, folder: Path, people: int = PEOPLE) -> AsyncIterator[Arena]:
+        """One around a database with the current schema, filled here."""
+        fill(engine, folder, people, PLANTS)
+        template = None
+        if engine.dialect.name == "sqlite":
+            engine.dispose()  # the last connection brings everything from the log into the file
+            template = folder / "template.sqlite"
+            shutil.copy(folder / "airshed.db", template)
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(128)
+            public_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            async with (
+                Sandbox(folder / "sandbox") as sandbox,
+                Mortals.started(listener) as first,
+                Mortals.started(listener) as second,
+            ):
+                url = engine.url.render_as_string(hide_password=False)
+                yield cls(sandbox, first, second, url, public_url, folder, template, people)
+
+    def order(self, seed: int, notices: list[Notice]) -> Order:
+        """A life in an empty ledger; the provider holds nothing."""
+        log = self.folder / "lives.log"
+        log.unlink(missing_ok=True)
+        return Order(self._fresh(), self.sandbox.addresses, self.public_url, notices, "w1", str(log))
+
+    async def at(self, place: Place, seed: int) -> None:
+        """Die at a place, at its first passing, and live on. The provider does only what leads there."""
+        chance = random.Random(seed)
+        order = self.order(seed, self.notices(seed, end=False))
+        self.sandbox.phone.faults, self.sandbox.mailbox.faults = Faults(delay_s=0.1), Faults(delay_s=0.1)
+        self.sandbox.phone.callback_after_s = 0.0
+        self._make_way_to(place, chance)
+        if place.needs == "an earlier death":
+            claimed = msgspec.structs.replace(order, death=Death("after-claim", 1))
+            assert await self.first.life(claimed) == DIED
+        ended = await self.first.life(msgspec.structs.replace(order, death=Death(place.name, 1), listen_s=1.0))
+        assert ended == DIED, f"nobody came to the place {place.name!r} (status {ended}):\n{_text_of(order.log)}"
+        self.tally.deaths[place.name] += 1
+        await self.live_on(seed, order)
+
+    async def live_on(self, seed: int, order: Order) -> None:
+        """The life that does not end before everything else has, and the count."""
+        listen_s = 2 * self.sandbox.phone.callback_after_s + 0.1
+        status = await self.first.life(msgspec.structs.replace(order, listen_s=listen_s))
+        assert status == 0, f"seed {seed}: something is left over (status {status}):\n{_text_of(order.log)}"
+        engine = connect(order.url)
+        Outcome(seed, engine, self.sandbox, len(order.notices), self.people).judge(self.tally)
+        engine.dispose()
+        self.tally.looked_up.update(_ANSWER.findall(_text_of(order.log)))
 
     async def run(self, seed: int) -> None:
         """One run: lives that die, one that does not, and the count."""
         chance = random.Random(seed)
-        url, log = self._fresh(), self.folder / "lives.log"
-        notices = self._notices(seed, chance)
+        order = self.order(seed, self.notices(seed, end=chance.random() < 0.3))
         self._provider(chance)
-        forgetful = chance.random() < 0.5
-        order = Order(url, self.sandbox.addresses, self.public_url, notices, "w1", str(log), forgetful=forgetful)
-        taken_over = chance.random() < 0.1
-        if taken_over:
-            order = msgspec.structs.replace(order, lease_s=_SHORT_LEASE_S)
+        taken_over, forgetful = chance.random() < 0.1, chance.random() < 0.5
+        order = msgspec.structs.replace(
+            order, forgetful=forgetful, lease_s=_SHORT_LEASE_S if taken_over else order.lease_s
+        )
         missed = self.sandbox.phone.missed
         for place in _places_of_death(seed, chance):
             await self._deadly(order, place, chance)
         if taken_over:
             await asyncio.sleep(_SHORT_LEASE_S)
             order = msgspec.structs.replace(order, worker="w3")
-        listen_s = 2 * self.sandbox.phone.callback_after_s + 0.1
-        status = await self.first.life(msgspec.structs.replace(order, listen_s=listen_s))
-        assert status == 0, f"seed {seed}: something is left over (status {status}):\n{_text_of(order.log)}"
+        await self.live_on(seed, order)
         self.tally.taken_over += taken_over
         self.tally.missed += self.sandbox.phone.missed - missed
-        engine = connect(url)
-        Outcome(seed, engine, self.sandbox, len(notices)).judge(self.tally)
-        engine.dispose()
-        self.tally.looked_up.update(_ANSWER.findall(_text_of(order.log)))
-        log.unlink()
 
     def _fresh(self) -> str:
         """An empty ledger beside the registries, and nothing at the provider."""
@@ -142,7 +190,7 @@ class Arena:
         engine.dispose()
         return self.url
 
-    def _notices(self, seed: int, chance: random.Random) -> list[Notice]:
+    def notices(self, seed: int, *, end: bool) -> list[Notice]:
         """An episode of its own for every run, so that callbacks that are late by a run meet nothing."""
         named = {"episode": f"red-river-delta-20260117T06-{seed}"}
 
@@ -151,7 +199,7 @@ class Arena:
             return msgspec.structs.replace(one, id=f"{one.id[:-12]}{seed * 10 + transition:012}")
 
         notices = [made("advisory", 1), made("request", 2, recipients="facilities")]
-        if chance.random() < 0.3:
+        if end:
             notices.append(made("all-clear", 3, level=0, hours=1, told_in=named["episode"]))
         return notices
 
@@ -172,14 +220,14 @@ class Arena:
 
     async def _deadly(self, order: Order, place: Place | None, chance: random.Random) -> None:
         """A life that is to die; in one of seven a second dispatcher is at work meanwhile."""
-        killed_after_s, name = None, RANDOM_MOMENT
+        killed, name = None, RANDOM_MOMENT
         if place is None:
-            killed_after_s = 0.05 + 0.7 * chance.random()
+            killed = asyncio.sleep(0.05 + 0.7 * chance.random())
         else:
             name = place.name
             self._make_way_to(place, chance)
             order = msgspec.structs.replace(order, death=Death(name, chance.randint(1, place.most)))
-        lives = [self.first.life(order, killed_after_s)]
+        lives = [self.first.life(order, killed)]
         if chance.random() < 0.15:
             self.tally.beside += 1
             lives.append(self.second.life(msgspec.structs.replace(order, death=None, worker="w2", patience_s=1.5)))

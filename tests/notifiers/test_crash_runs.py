@@ -12,18 +12,12 @@ answering late or too late, reporting twice, in disorder or never, to a webhook 
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from notifiers.sandbox import Sandbox
-from tests.notifiers.crash_outcome import PEOPLE, PLANTS
-from tests.notifiers.crash_runs import Arena, Mortals
-from tests.notifiers.crash_tally import Tally
-from tests.notifiers.samples import fill
+from tests.notifiers.crash_runs import Arena
 
 RUNS = int(os.environ.get("AIRSHED_CRASHES", "8"))
 FIRST_SEED = int(os.environ.get("AIRSHED_CRASHES_FROM", "1"))
@@ -32,28 +26,12 @@ FIRST_SEED = int(os.environ.get("AIRSHED_CRASHES_FROM", "1"))
 @pytest.mark.slow
 @pytest.mark.timeout(7_200 if RUNS > 100 else 900)
 async def test_everybody_gets_every_message_once_however_often_everything_dies(engine: Engine, tmp_path: Path) -> None:
-    fill(engine, tmp_path, PEOPLE, PLANTS)
-    template = None
-    if engine.dialect.name == "sqlite":
-        engine.dispose()  # the last connection brings everything from the log into the file
-        template = tmp_path / "template.sqlite"
-        shutil.copy(tmp_path / "airshed.db", template)
-    tally = Tally()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
-        public_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with (
-            Sandbox(tmp_path / "sandbox") as sandbox,
-            Mortals.started(listener) as first,
-            Mortals.started(listener) as second,
-        ):
-            url = engine.url.render_as_string(hide_password=False)
-            arena = Arena(sandbox, first, second, url, public_url, tmp_path, template, tally)
-            for seed in range(FIRST_SEED, FIRST_SEED + RUNS):
-                await arena.run(seed)
-                if tally.runs % 100 == 0:
-                    print(f"\n{engine.dialect.name}: {tally.text()}", flush=True)
+    async with Arena.opened(engine, tmp_path) as arena:
+        tally = arena.tally
+        for seed in range(FIRST_SEED, FIRST_SEED + RUNS):
+            await arena.run(seed)
+            if tally.runs % 100 == 0:
+                print(f"\n{engine.dialect.name}: {tally.text()}", flush=True)
     print(f"\n{engine.dialect.name}: {tally.text()}")
     assert tally.runs == RUNS
     assert tally.died >= RUNS * 0.7, "the deaths no longer hit the work"
