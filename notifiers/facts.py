@@ -65,6 +65,7 @@ def facts(notice: Notice, language: str, addressee: Addressee, link: str) -> dic
     shown = _worst(mine) if mine else worst
     said = advice(standard, shown, language)
     words = wording(language)
+    still = [province for province in mine if province.level > 0]
     inside = [province for province in notice.provinces if province.level > 0]
     return {
         **_notice(notice, language),
@@ -72,6 +73,8 @@ def facts(notice: Notice, language: str, addressee: Addressee, link: str) -> dic
         "here": _province(mine[0], standard, language) if mine else None,
         "mine": [_province(p, standard, language) for p in mine],
         "mine_names": _names(mine, language),
+        "still": [_province(p, standard, language) for p in still],
+        "still_names": _names(still, language),
         "others": [_province(p, standard, language) for p in others if p.index is not None],
         "provinces": [_province(p, standard, language) for p in [*mine, *others]],
         "inside_names": _names(inside, language),

@@ -25,20 +25,27 @@ _NIGHT = datetime(2026, 11, 28, 16, 30, tzinfo=UTC)
 
 
 def longest_notice(
-    pack: Pack, rule: Rule, index: int | None, mode: Literal["actual", "exercise"], level: int | None = None
+    pack: Pack,
+    rule: Rule,
+    index: int | None,
+    mode: Literal["actual", "exercise"],
+    level: int | None = None,
+    province_level: int | None = None,
 ) -> Notice:
     """A rule's notice about every province, with an index of one band everywhere.
 
     Args:
         level: the level of the episode, 0 for none; ``None``: the longest of all names of levels.
+        province_level: that of every province; ``None``: as the episode's.
     """
     make = ActualNotice if mode == "actual" else ExerciseNotice
     airshed = pack.airshed
     names = _level_names(pack, rule)
     number = len(names) if level is None else level
     named = max(names, key=lambda one: max(map(len, one.values()))) if level is None else [NO_LEVEL, *names][level]
+    inside = number if province_level is None else province_level
     provinces = [
-        NoticeProvince(code=p.code, names=p.names, level=number, level_name="", index=index, index_24h=index)
+        NoticeProvince(code=p.code, names=p.names, level=inside, level_name="", index=index, index_24h=index)
         for p in airshed.provinces
     ]
     return make(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -121,12 +122,11 @@ class _Case:
 
     def preview(self) -> Preview:
         """Render every case and show the longest."""
-        for index in BANDS:
-            for addressee in self._addressees():
-                try:
-                    self._render(index, addressee)
-                except UnsendableError as error:
-                    self.problems.append(str(error))
+        for index, level, addressee in product(BANDS, self._province_levels(), self._addressees()):
+            try:
+                self._render(index, level, addressee)
+            except UnsendableError as error:
+                self.problems.append(str(error))
         mail = self.letter
         return Preview(
             rule=self.rule.id,
@@ -137,6 +137,10 @@ class _Case:
             mail=Mail(subject=mail.subject, text=mail.text, html=mail.html) if mail else None,
             problems=[*dict.fromkeys(self.problems), *_lost(self.pack, self.rule, self.language, self.names)],
         )
+
+    def _province_levels(self) -> tuple[int | None, ...]:
+        """An end has other words for a province that is cut off from the episode and still on a level."""
+        return (0, None) if self.rule.notice == "all-clear" else (None,)
 
     def _addressees(self) -> Iterator[Addressee]:
         codes = [province.code for province in self.pack.airshed.provinces]
@@ -150,9 +154,9 @@ class _Case:
         residents = self.rule.audience.recipients == "residents"
         return f"{self.names.public_url.split('://', 1)[-1]}/h" if residents else ""
 
-    def _render(self, index: int, addressee: Addressee) -> None:
-        actual = longest_notice(self.pack, self.rule, index, "actual")
-        exercise = longest_notice(self.pack, self.rule, index, "exercise")
+    def _render(self, index: int, level: int | None, addressee: Addressee) -> None:
+        actual = longest_notice(self.pack, self.rule, index, "actual", province_level=level)
+        exercise = longest_notice(self.pack, self.rule, index, "exercise", province_level=level)
         link = self.names.link if self.rule.notice in ANSWERED else ""
         if not by_sms(self.rule.audience.recipients):
             self._render_letter(actual, index, addressee, link)

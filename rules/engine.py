@@ -119,7 +119,7 @@ class RuleEngine:
             return self._pack
 
     def _judge(self, event: EpisodeEvent) -> list[Notice]:
-        spoken = self._episodes.setdefault(event.episode, Spoken())
+        spoken = self._episodes.setdefault(event.episode, Spoken(track=event.track))
         if event.transition <= spoken.transition:
             return []
         self._judge_by(event.pack)
@@ -135,13 +135,19 @@ class RuleEngine:
         if event.kind == "opened":
             spoken.closed_s = 0
             if event.parent in self._episodes and event.transition == 1:
-                spoken.take_over(self._episodes[event.parent], [province.code for province in event.provinces])
+                parent = self._episodes[event.parent]
+                spoken.take_in(parent, [province.code for province in event.provinces])
+                spoken.remember_as(parent)
         elif event.kind == "split":
             spoken.hand_over(event.left)
+        elif event.kind == "grown":
+            for other in self._episodes.values():
+                if other.track == event.track:
+                    spoken.take_in(other, event.joined)
         elif event.kind == "eased":
             spoken.ease(event.level)
         elif event.kind == "merged" and event.merged_into is not None:
-            self._episodes.setdefault(event.merged_into, Spoken()).take_over(spoken, None)
+            self._episodes.setdefault(event.merged_into, Spoken(track=event.track)).take_over(spoken)
             spoken.end(epoch_s(event.time))
 
     def _ask_all(self, event: EpisodeEvent, spoken: Spoken) -> list[Notice]:

@@ -9,6 +9,7 @@ import msgspec
 from rules.model import Rule, Scope
 from rules.notices import Recipients
 from rules.variables import Memory
+from streams.schemas import Track
 
 KEEP_HOURS = 30 * 24
 """How long a closed episode is remembered: longer than any repetition of its events can be delayed."""
@@ -35,7 +36,8 @@ class Spoken(msgspec.Struct):
         transition: number of the latest event that was judged.
         said: by rule, by province.
         told: by kind of recipients, by province.
-        moved: told provinces that another episode has taken over.
+        moved: told provinces that have gone to another episode, until it takes them in.
+        track: of the episode; what was said of the law's days is not mixed with the rest.
         closed_s: epoch second of the close, 0 while open.
         pack: in whose terms this is: its rule ids, its level numbers; empty for the base pack.
         rules: what each rule remembers of the episode.
@@ -48,6 +50,7 @@ class Spoken(msgspec.Struct):
     closed_s: int = 0
     pack: str = ""
     rules: dict[str, Memory] = {}
+    track: Track = "operational"
 
     def remember(self, rule: str, provinces: Iterable[str], level: int, time_s: int) -> None:
         """Note a notice of a rule."""
@@ -117,16 +120,28 @@ class Spoken(msgspec.Struct):
             for code in codes & set(by_province):
                 self.moved.setdefault(recipients, {})[code] = by_province.pop(code)
 
-    def take_over(self, other: Spoken, provinces: Iterable[str] | None) -> None:
-        """Go on with what another episode has said in these provinces (``None``: in all)."""
-        for source in (other.told, other.moved) if provinces is None else (other.moved,):
+    def take_over(self, other: Spoken) -> None:
+        """Go on with all that another episode has said, which is merged into this one."""
+        for source in (other.told, other.moved):
             for recipients, by_province in source.items():
                 for code, told in by_province.items():
-                    if provinces is None or code in set(provinces):
-                        self.told.setdefault(recipients, {}).setdefault(code, told)
-        for name, memory in other.rules.items():
-            self.rules.setdefault(name, memory.copy())
+                    self.told.setdefault(recipients, {}).setdefault(code, told)
         for rule, by_rule in other.said.items():
             for code, said in by_rule.items():
-                if provinces is None or code in set(provinces):
-                    self.said.setdefault(rule, {}).setdefault(code, Said(said.level, said.time_s))
+                self.said.setdefault(rule, {}).setdefault(code, Said(said.level, said.time_s))
+        self.remember_as(other)
+
+    def take_in(self, other: Spoken, provinces: Iterable[str]) -> None:
+        """Take over what was said in provinces that another episode has handed over, which forgets it."""
+        codes = set(provinces) & {code for by_province in other.moved.values() for code in by_province}
+        for recipients, by_province in other.moved.items():
+            for code in sorted(codes & by_province.keys()):
+                self.told.setdefault(recipients, {}).setdefault(code, by_province.pop(code))
+        for rule, by_rule in other.said.items():
+            for code in sorted(codes & by_rule.keys()):
+                self.said.setdefault(rule, {}).setdefault(code, by_rule.pop(code))
+
+    def remember_as(self, other: Spoken) -> None:
+        """Rules go on from what they remember of another episode, unless they remember something of this one."""
+        for name, memory in other.rules.items():
+            self.rules.setdefault(name, memory.copy())

@@ -74,10 +74,15 @@ def _checked(document: Document, pack: Pack) -> Pack:
 
 
 def _with_status(pack: Pack) -> Pack:
-    """The pack, with an hourly status of its episodes where a rule listens to one."""
-    hourly = any("status" in rule.on for rule in pack.rules)
-    detection = msgspec.structs.replace(pack.airshed.detection, hourly_status=hourly)
-    return msgspec.structs.replace(pack, airshed=msgspec.structs.replace(pack.airshed, detection=detection))
+    """The pack, with an hourly status of episodes and a daily one of legal cases where a rule listens to it."""
+    tracks = {rule.track for rule in pack.rules if "status" in rule.on}
+    airshed, legal = pack.airshed, pack.airshed.legal_track
+    detection = msgspec.structs.replace(airshed.detection, hourly_status="operational" in tracks)
+    if legal is not None:
+        legal = msgspec.structs.replace(legal, daily_status="legal" in tracks)
+    return msgspec.structs.replace(
+        pack, airshed=msgspec.structs.replace(airshed, detection=detection, legal_track=legal)
+    )
 
 
 def _file(path: Path) -> PackFile:

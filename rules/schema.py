@@ -25,8 +25,8 @@ def schema() -> dict[str, Any]:
         for key, meaning in _meanings(name).items():
             if key in component.get("properties", {}):
                 component["properties"][key]["description"] = meaning
-    levels = components["Detection"]["properties"]
-    levels.pop("hourly_status", None)  # set by the loader, not written in packs
+    components["Detection"]["properties"].pop("hourly_status", None)  # set by the loader, not written in packs
+    components["LegalDefinition"]["properties"].pop("daily_status", None)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Airshed rule pack"}
     return head | made | {"$defs": components}
 

@@ -12,6 +12,7 @@ import msgspec
 
 from streams.airsheds import Airshed
 from streams.clock import HOUR_S, epoch_s
+from streams.components import connected, neighbours_of
 from streams.schemas import EpisodeEvent, EpisodeProvince, TransitionKind
 
 Variables = Mapping[str, Any]
@@ -30,7 +31,15 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "left": ("list(string)", "codes of those that went out with this event"),
     "changed": ("list(string)", "with revised: codes of those whose level was another one in some past hour"),
     "province_level": ("map(string, int)", "level of each province in the episode"),
-    "airshed_level": ("map(string, int)", "level of every province of the airshed that is on any, connected or not"),
+    "airshed_level": (
+        "map(string, int)",
+        "level of every province of the airshed that is on any, connected or not, whichever single station is left out",
+    ),
+    "together": (
+        "int",
+        "on the legal track: most adjacent provinces of the case that have the index of the definition on as many "
+        "calendar days in a row as it asks for, up to this one, none of them unknown; 0 on the operational track",
+    ),
     "index": ("map(string, int)", "median hourly index of each province about which it is known"),
     "index_24h": ("map(string, int)", "median 24-hour index of each province about which it is known"),
     "pm25_1h": ("map(string, double)", f"fine particles of the hour, {_PARTICLES}"),
@@ -111,6 +120,7 @@ def variables_of(
         "left": list(event.left),
         "province_level": {province.code: province.level for province in event.provinces},
         "airshed_level": dict(event.airshed_levels),
+        "together": _together(event, airshed) if airshed else 0,
         **_values(event.provinces),
         "changed": list(event.revision.provinces) if event.revision else [],
         "previous_peak_level": event.revision.previous_peak_level if event.revision else event.peak_level,
@@ -121,6 +131,21 @@ def variables_of(
         **(memory or Memory()).variables(event.time),
         "forecast": {},
     }
+
+
+def _together(event: EpisodeEvent, airshed: Airshed) -> int:
+    """How many adjacent provinces meet the legal definition on this very day. A case that is held open over an unknown
+    day holds more than these."""
+    definition = airshed.legal_track
+    if event.track != "legal" or definition is None:
+        return 0
+    met = {
+        province.code
+        for province in event.provinces
+        if len(province.course) >= definition.days
+        and all(index is not None and index >= definition.index for index in province.course[-definition.days :])
+    }
+    return max((len(part) for part in connected(met, neighbours_of(airshed))), default=0)
 
 
 def _values(provinces: list[EpisodeProvince]) -> dict[str, Any]:
@@ -164,6 +189,7 @@ def samples(airshed: Airshed, kinds: list[TransitionKind]) -> Iterator[dict[str,
             "left": inside[previous:],
             "province_level": dict.fromkeys(inside, level),
             "airshed_level": dict.fromkeys(codes[: 2 * level], level),
+            "together": len(inside) * level,
             "index": dict.fromkeys(known, 100 * level),
             "index_24h": dict.fromkeys(known[previous:], 90 * level),
             "pm25_1h": dict.fromkeys(known, 40.5 * level),

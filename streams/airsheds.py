@@ -128,6 +128,8 @@ class LegalDefinition(msgspec.Struct, frozen=True, kw_only=True):
         stations: how many of a province's reference stations with a daily index must be at or above it: ``any``,
             ``half`` (and two of them where there are two) or ``all``. The Vietnamese definition does not say; ``half``
             because one station at its full scale for three days must not make a case that is to stand in an office.
+        daily_status: say how every open case stands with every day. Packs do not write this: it is set when a rule of
+            the legal track listens to ``status``.
     """
 
     names: dict[str, str]
@@ -135,6 +137,7 @@ class LegalDefinition(msgspec.Struct, frozen=True, kw_only=True):
     days: int = 3
     provinces: int = 2
     stations: Literal["any", "half", "all"] = "half"
+    daily_status: bool = False
 
 
 class Airshed(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,15 +37,15 @@ class Decisions(msgspec.Struct):
         """The transitions of one hour, after the window has folded it.
 
         Per episode at most one event of a kind, in the order split, eased, escalated, grown. Episodes that are
-        merged into others come first, so that who hears of the survivor knows what it has taken over; then those
-        that go on or close, oldest first; then those that begin; last, where rules ask for it, how each open one
-        stands.
+        merged into others come first, and then those that lose provinces to others, so that who hears of the
+        survivor knows what it has taken over; then the rest that go on or close, oldest first; then those that begin;
+        last, where rules ask for it, how each open one stands.
         """
         minimum = scene.airshed.detection.minimum_provinces
         parts = carried(scene.levels, scene.corroborated, scene.neighbours, minimum)
         lineage = trace(self.open, parts, scene.since)
         before = {episode.id: episode for episode in self.open}
-        ordered = sorted(before.values(), key=lambda episode: episode.id not in lineage.absorbed)
+        ordered = sorted(before.values(), key=lambda episode: _rank(episode, lineage))
         events = [event for episode in ordered for event in self._goes_on(episode, lineage, scene)]
         events += [self._breaks_off(part, before[parent], scene) for part, parent in lineage.parents.items()]
         ripe = [part for part in lineage.fresh if _together(part, scene, window)]
@@ -160,6 +160,15 @@ class Decisions(msgspec.Struct):
         self.closed = [episode for episode in self.closed if scene.hour_s - episode.closed_s <= keep_s]
 
 
+def _rank(episode: Episode, lineage: Lineage) -> int:
+    """Who is told first: what others take over is told before what they have taken."""
+    if episode.id in lineage.absorbed:
+        return 0
+    own = lineage.heirs.get(episode.id, Part())
+    lost = set(episode.provinces) - own
+    return 1 if any(lost & other for name, other in lineage.heirs.items() if name != episode.id) else 2
+
+
 def _opening(provinces: int, scene: Scene) -> str:
     detection = scene.airshed.detection
     if scene.track == "legal":
@@ -232,8 +241,10 @@ def _stands(episode: Episode, scene: Scene) -> EpisodeEvent:
 
 def _eased(left: set[str], falls: bool, level: int, scene: Scene, part: Part) -> str:
     sentences = []
-    if left:
-        sentences.append(f"{scene.count(left)} no longer on a level. {scene.words(left)}")
+    off = {code for code in left if not scene.levels.get(code)}
+    for codes, how in ((off, "no longer on a level"), (left - off, "no longer connected with the rest")):
+        if codes:
+            sentences.append(f"{scene.count(codes)} {how}. {scene.words(codes)}")
     if falls:
         sentences.append(
             f"the highest level of {scene.airshed.detection.minimum_provinces} adjacent provinces is now "

@@ -45,7 +45,7 @@ def as_airshed(airshed: Airshed, definition: LegalDefinition) -> Airshed:
         minimum_provinces=definition.provinces,
         together_hours=1,
         merge_gap_hours=0,
-        hourly_status=False,
+        hourly_status=definition.daily_status,
     )
     return msgspec.structs.replace(airshed, levels=[level], detection=detection)
 

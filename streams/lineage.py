@@ -2,7 +2,8 @@
 
 An episode goes on in what it overlaps. Where it falls apart, the part with more provinces keeps the identity (tie:
 the earlier onset, then the lower code). Where several go on in one part, the earliest survives and the others are
-absorbed.
+absorbed; but one that has fallen apart goes on in a part of it that nobody else claims before it is absorbed, so that
+what was said there stays with the episode in which it was said.
 """
 
 from __future__ import annotations
@@ -71,11 +72,19 @@ def trace(episodes: Sequence[Episode], parts: Sequence[Part], since: Mapping[str
     lineage = Lineage()
     ordered = sorted(episodes, key=lambda episode: episode.age)
     wanted = {episode.id: _heir(episode, parts, since) for episode in ordered}
+    claimed = {part: episode for episode in reversed(ordered) if (part := wanted[episode.id]) is not None}
+    for episode in ordered:
+        part = wanted[episode.id]
+        if part is None or claimed[part] is episode:
+            continue
+        other = _heir(episode, [other for other in parts if other not in claimed], since)
+        if other is not None:
+            claimed[other] = episode
+        else:
+            lineage.absorbed[episode.id] = claimed[part].id
     for part in parts:
-        suitors = [episode.id for episode in ordered if wanted[episode.id] == part]
-        if suitors:
-            lineage.heirs[suitors[0]] = part
-            lineage.absorbed.update(dict.fromkeys(suitors[1:], suitors[0]))
+        if part in claimed:
+            lineage.heirs[claimed[part].id] = part
             continue
         overlapping = [episode.id for episode in ordered if part & set(episode.provinces)]
         if overlapping:

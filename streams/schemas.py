@@ -333,7 +333,8 @@ class EpisodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
         provinces: the provinces in the episode after the transition (before it, for ``closed``), by code.
         joined / left: province codes that came in or went out with this transition.
         departed: the provinces of ``left`` as they are now.
-        airshed_levels: level of every province of the airshed that is on any, in the episode or not.
+        airshed_levels: level of every province of the airshed that is on any whichever single station is left out, in
+            the episode or not.
         peak_level: highest level so far.
         population: people living in ``provinces``, 0 where the registry does not say.
         reason: what made the transition, in words, with the numbers.

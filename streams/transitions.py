@@ -73,7 +73,7 @@ class Scene:
         previous = episode.level
         episode.transition += 1
         episode.level, episode.peak = level, max(level, episode.peak)
-        proven = kind != "status"
+        proven = kind != "status" or self.track == "legal"  # hourly ones are many, and nobody is shown their evidence
         departed = [self._province(episode, code, proven=proven) for code in sorted(left)]
         self.remember(episode)
         return EpisodeEvent(
@@ -99,7 +99,7 @@ class Scene:
             track=self.track,
             revision=revision,
             wind=wind_of(episode.provinces, self.neighbours, self.hour_s, self.winds) if proven else None,
-            airshed_levels=dict(sorted(self.levels.items())),
+            airshed_levels={code: level for code, level in sorted(self.corroborated.items()) if level},
         )
 
     @staticmethod

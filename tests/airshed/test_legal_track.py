@@ -32,7 +32,7 @@ def hazardous() -> ReadingBatch:
 def test_three_days_lead_to_a_draft_for_the_authorities_and_to_nothing_else() -> None:
     steps = list(play([hazardous()], PACK, three_each(PACK.airshed, ("01", "24", "33"))))
     events = [event for step in steps for event in step.outcome.episodes if event.track == "legal"]
-    assert [event.kind for event in events] == ["opened", "closed"]
+    assert [event.kind for event in events] == ["opened", "status", "closed"]
     assert events[0].time.isoformat() == "2026-01-14T17:00:00+00:00"  # the end of the third day
     assert [province.code for province in events[0].provinces] == ["01", "24", "33"]
     assert {(p.level_name, p.valid, p.known) for p in events[0].provinces} == {("serious", 3, 3)}

@@ -87,7 +87,11 @@ def test_a_template_that_is_not_there_is_a_problem() -> None:
     assert ["there is no template" in one.problems[0] for one in found] == [True, True]
 
 
-def test_an_all_clear_is_read_by_those_whose_province_has_left() -> None:
+def test_of_an_end_the_longer_of_two_wordings_is_shown() -> None:
+    """That for a province whose own air is still bad is longer here; where it is not, the other one is shown."""
+    released = previews(only(PACK, "facilities-release"))[0]
+    assert released.sms is not None
+    assert "chua tot tro lai" in released.sms.text
     told = previews(only(PACK, "residents-all-clear"))[0].told
     assert told.startswith("a place that is not in the episode any more")
     assert not previews(only(PACK, "residents-advisory"))[0].told.startswith("a place")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 from jinja2 import DictLoader
 
@@ -91,6 +92,36 @@ def test_every_sms_fits(template: str, language: str, index: int | None, exercis
     assert "None" not in sms.body
     if template == "all-clear":
         assert RENDERER.sms(replace(one, sms_parts=1), language, person, link).parts == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "kind", "language", "recovered", "not_yet"),
+    [
+        ("all-clear", "all-clear", "vi", "HA NOI: het canh bao khong khi lien tinh. VN_AQI 310", "chua tot len"),
+        ("all-clear", "all-clear", "en", "HANOI: air pollution warning has ended. VN_AQI 310", "air here still poor"),
+        ("release", "all-clear", "vi", "Co the van hanh binh thuong", "giu phat thai thap nhat co the"),
+        ("release", "all-clear", "en", "Normal operation within your permit.", "keep emissions low"),
+    ],
+)
+def test_an_end_does_not_call_bad_air_good(
+    template: str, kind: str, language: str, recovered: str, not_yet: str
+) -> None:
+    """A province that is cut off from the others leaves the episode, or sees it close, while its own air is bad."""
+    hanoi = NoticeProvince(
+        code="01", names={"vi": "Hà Nội", "en": "Hanoi"}, level=0, level_name="none", index=310, index_24h=300
+    )
+    bad = msgspec.structs.replace(hanoi, level=3, level_name="emergency")
+    recipients = "facilities" if template == "release" else "residents"
+    person = Addressee(contact="", province="01", facility="F" if template == "release" else "")
+    said = []
+    for province in (hanoi, bad):
+        over = notice(kind, template=template, recipients=recipients, level=0, provinces=["01"])
+        over = msgspec.structs.replace(over, provinces=[province])
+        sms = RENDERER.sms(over, language, person, "").body
+        letter = RENDERER.letter(over, language, person, "")
+        said.append((recovered in sms, not_yet in sms, letter.text))
+    assert [(ended, still) for ended, still, _ in said] == [(True, False), (False, True)]
+    assert said[0][2] != said[1][2]
 
 
 @pytest.mark.parametrize(("template", "language", "index", "exercise", "province"), COMBINATIONS)
