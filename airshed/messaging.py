@@ -31,6 +31,7 @@ from notifiers.composer import Composer
 from notifiers.contacts import Vault
 from notifiers.database import upgrade
 from notifiers.dispatcher import Dispatcher, OnChange
+from notifiers.dispatcher_names import held_name
 from notifiers.facilities import import_facilities
 from notifiers.links import Links
 from notifiers.messages import ActualMessage, ExerciseMessage
@@ -103,7 +104,12 @@ async def messaging(
 ) -> AsyncIterator[Messaging]:
     """The notifiers of an installation, while the block runs. In an exercise without a sandbox, one is started.
 
-    ``recorded``: what is said belongs to recorded or simulated time; nobody is there to answer.
+    Args:
+        worker: name of the dispatcher; no other process may use it on this ledger meanwhile.
+        recorded: what is said belongs to recorded or simulated time; nobody is there to answer.
+
+    Raises:
+        ConfigurationError: a dispatcher of that name is at work, or a key or a channel cannot be used.
     """
     upgrade(engine)
     data_dir = Path(settings.data_dir)
@@ -115,6 +121,7 @@ async def messaging(
         if settings.mode == "exercise" and addresses is None:
             sandbox = await stack.enter_async_context(Sandbox(data_dir / "sandbox"))
             addresses = sandbox.addresses
+        stack.enter_context(held_name(engine, worker))
         dispatcher = _dispatcher(engine, settings, keys, clock, addresses, worker, on_change, recorded=recorded)
         stack.push_async_callback(dispatcher.close)
         stack.enter_context(operators_told(settings))

@@ -19,7 +19,8 @@ def recover(connection: Connection, worker: str | None, machine_s: float, lookup
 
     Claimed rows and attempts that had not yet reached the point of acceptance become ``planned``; attempts
     beyond it become ``unknown``, to be looked up after ``lookup_after_s``. Returns how many of each.
-    Two dispatchers must not share a name: the second would take the first one's rows.
+    Two dispatchers must not share a name (:mod:`notifiers.dispatcher_names` sees to it): the second would take the
+    first one's rows.
     """
     dead = ledger.c.lease_until_s <= machine_s
     if worker is not None:

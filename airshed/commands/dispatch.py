@@ -39,7 +39,10 @@ _DEFAULT = Path("airshed.toml")
 def dispatch(
     context: typer.Context,
     config: Config = _DEFAULT,
-    name: Annotated[str, typer.Option(help="Name of this dispatcher, unique among those on one ledger.")] = "dispatch",
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of this dispatcher, its own among those on one ledger; default: the host's."),
+    ] = None,
     once: Annotated[
         bool,
         typer.Option("--once", help="For recorded readings: send what the topic holds, on its own time, then end."),

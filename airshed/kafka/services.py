@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -162,9 +163,14 @@ async def worker(
 
 
 async def dispatch(
-    settings: Configuration, stop: asyncio.Event, *, name: str = "dispatch", port: int | None = None, once: bool = False
+    settings: Configuration,
+    stop: asyncio.Event,
+    *,
+    name: str | None = None,
+    port: int | None = None,
+    once: bool = False,
 ) -> None:
-    """Notices into the ledger, and from there to people.
+    """Notices into the ledger, and from there to people. ``name``: of this dispatcher; the host's if not given.
 
     ``once``: for recorded readings. Every notice in the topic is planned and sent before the next one, on the time
     of the notices instead of the clock; returns at the end of the topic.
@@ -180,7 +186,7 @@ async def dispatch(
             settings,
             clock,
             public_url=web.public_url,
-            worker=name,
+            worker=name or f"dispatch-{socket.gethostname()}",
             on_change=publisher.publish,
             extra_routes=health_routes(health),
             recorded=once,
