@@ -159,6 +159,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         data_dir: database, keys and, in exercise mode, the sandbox's mailbox.
         pack: name or path of the rule pack.
         stations / subscribers / facilities: registry CSV files.
+        outlines: GeoJSON of the pack's provinces, for public alerts and residents' circles; default: Viet Nam's.
         database: SQLAlchemy URL; default: SQLite in ``data_dir``.
     """
 
@@ -168,6 +169,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     stations: str = "stations.csv"
     subscribers: str | None = None
     facilities: str | None = None
+    outlines: str | None = None
     database: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     secret_key: Secret | None = None
@@ -294,7 +296,7 @@ def _secret(value: Any, path: str, problems: list[Problem]) -> Secret | None:
     return None
 
 
-_PATH_FIELDS = ("data_dir", "stations", "subscribers", "facilities")
+_PATH_FIELDS = ("data_dir", "stations", "subscribers", "facilities", "outlines")
 
 
 def _resolved(settings: Configuration, base: Path) -> Configuration:
@@ -317,10 +319,10 @@ def _contradictions(settings: Configuration) -> list[Problem]:
     problems = []
     if not Path(settings.stations).is_file():
         problems.append(Problem(f"no file {settings.stations}", field="stations", remedy="name the station registry"))
-    for name in ("subscribers", "facilities"):
+    for name, what in (("subscribers", "registry file"), ("facilities", "registry file"), ("outlines", "GeoJSON")):
         value = getattr(settings, name)
         if value is not None and not Path(value).is_file():
-            problems.append(Problem(f"no file {value}", field=name, remedy="name the registry file or leave it out"))
+            problems.append(Problem(f"no file {value}", field=name, remedy=f"name the {what} or leave it out"))
     problems += problems_of(settings.sources)
     for network in settings.webhooks.allowed_networks:
         try:

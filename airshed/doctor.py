@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from airshed.channel_checks import channel_looks
 from airshed.configuration import Configuration
-from airshed.packs import base_of, shelf_of
+from airshed.packs import base_of, outlines_of, shelf_of
 from notifiers.database import connect, reading
 from streams.errors import AirshedError
 from streams.stations import read_stations
@@ -34,6 +34,7 @@ def examine(settings: Configuration) -> list[Finding]:
     looks: list[tuple[str, Callable[[], str]]] = [
         ("rules", lambda: _pack(settings)),
         ("stations", lambda: _stations(settings)),
+        ("outlines", lambda: _outlines(settings)),
         ("database", lambda: _database(settings)),
         ("disk", lambda: _disk(settings)),
         ("messages", lambda: _endpoints(settings)),
@@ -65,6 +66,12 @@ def _stations(settings: Configuration) -> str:
     if not any(numbers.values()):
         raise OSError(f"none of {len(registry)} stations lies in {airshed.code}: check the column province")
     return ", ".join(f"{name} {number}" for name, number in numbers.items())
+
+
+def _outlines(settings: Configuration) -> str:
+    if outlines_of(settings, base_of(settings)) is None:
+        return "those of Viet Nam's provinces; another region's come from a GeoJSON (outlines)"
+    return f"of every province of the pack, from {settings.outlines}"
 
 
 def _database(settings: Configuration) -> str:

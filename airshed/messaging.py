@@ -19,7 +19,7 @@ from airshed.channels import actual_channels, callback_secrets, exercise_channel
 from airshed.configuration import Configuration
 from airshed.dispatch_settings import dispatch_settings
 from airshed.operator_channels import operators_told
-from airshed.packs import base_of
+from airshed.packs import base_of, outlines_of
 from console.app import ConsoleSettings, create_app
 from console.cap import cap_routes
 from console.people import PeoplePages, people_routes
@@ -44,6 +44,7 @@ from notifiers.undelivered import SecondTries
 from notifiers.withdrawal import withdraw_contact
 from rules.model import Pack
 from streams.clock import Clock, SystemClock
+from streams.geography.outlines import Outlines, vietnamese
 
 _SECRET_BYTES = 32
 _CAP_EVERY_S = 5.0  # between looks for new alerts; one query each
@@ -151,7 +152,9 @@ def console_settings(engine: sa.Engine, settings: Configuration, keys: Keys, clo
 
 def sign_up_routes(settings: Configuration, engine: sa.Engine, keys: Keys, clock: Clock) -> list[Any]:
     """The pages for residents."""
-    rules = FormRules(airsheds=[base_of(settings).airshed], countries=settings.contacts.countries or ["VN"])
+    pack = base_of(settings)
+    countries = settings.contacts.countries or ["VN"]
+    rules = FormRules(airsheds=[pack.airshed], countries=countries, outlines=outlines_of(settings, pack))
     desk = Desk(keys.vault, settings.mode)
     return people_routes(PeoplePages(engine=engine, links=keys.links, clock=clock, desk=desk, rules=rules))
 
@@ -163,7 +166,12 @@ def cap_publication(engine: sa.Engine, settings: Configuration, public_url: str,
         return None
     return Publication(
         engine,
-        Publisher(cap.sender, public_url, in_force_hours=cap.in_force_hours),
+        Publisher(
+            cap.sender,
+            public_url,
+            in_force_hours=cap.in_force_hours,
+            outlines=outlines_of(settings, base_of(settings)) or vietnamese(),
+        ),
         Renderer(),
         f"{public_url.rstrip('/')}/cap",
         clock,
@@ -223,15 +231,24 @@ def _dispatcher(
 
 
 def import_registries(
-    engine: sa.Engine, keys: Keys, pack: Pack, subscribers: Path | None, facilities: Path | None
+    engine: sa.Engine,
+    keys: Keys,
+    pack: Pack,
+    subscribers: Path | None,
+    facilities: Path | None,
+    outlines: Outlines | None = None,
 ) -> dict[str, ImportReport]:
     """Read the recipients' registries into the database. Refused rows are in the reports, the others are in.
+
+    ``outlines``: of the pack's provinces, where they are not Viet Nam's.
 
     Raises:
         RegistryError: when a file as a whole cannot be read.
     """
     upgrade(engine)
-    rules = ImportRules([pack.airshed], default_region=(*keys.countries, "VN")[0], countries=keys.countries)
+    rules = ImportRules(
+        [pack.airshed], default_region=(*keys.countries, "VN")[0], countries=keys.countries, outlines=outlines
+    )
     now_s = SystemClock().now_s()
     reports = {}
     with engine.begin() as connection:

@@ -8,6 +8,7 @@ from airshed.configuration import Configuration
 from rules.loading import load_pack
 from rules.model import Pack
 from rules.shelf import Shelf
+from streams.geography.outlines import Outlines, read_outlines
 
 
 def shelf_of(settings: Configuration) -> Shelf | None:
@@ -20,3 +21,12 @@ def base_of(settings: Configuration) -> Pack:
     """The pack that registries and the first stages go by. Raises ``PackError``."""
     shelf = shelf_of(settings)
     return shelf.base if shelf else load_pack(settings.pack)
+
+
+def outlines_of(settings: Configuration, pack: Pack) -> Outlines | None:
+    """The outlines that an installation brings for the provinces of its pack; ``None``: those of Viet Nam.
+
+    Raises:
+        ConfigurationError: with everything that is wrong with the file.
+    """
+    return read_outlines(Path(settings.outlines), pack.airshed) if settings.outlines else None

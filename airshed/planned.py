@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from airshed.configuration import Configuration
 from airshed.messaging import import_registries, keys_of
+from airshed.packs import outlines_of
 from airshed.recordings import Recipients
 from notifiers.database import connect, reading, upgrade
 from notifiers.deliveries import Delivery
@@ -49,6 +50,7 @@ def planning(settings: Configuration, pack: Pack, recipients: Recipients, out: P
         engine = connect(f"sqlite:///{folder}/ledger.sqlite")
         try:
             upgrade(engine)
-            yield Planned(engine, import_registries(engine, keys, pack, recipients.subscribers, recipients.facilities))
+            files = recipients.subscribers, recipients.facilities
+            yield Planned(engine, import_registries(engine, keys, pack, *files, outlines_of(settings, pack)))
         finally:
             engine.dispose()

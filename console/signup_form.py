@@ -18,6 +18,7 @@ from notifiers.signups import SignUp
 from streams.airsheds import Airshed
 from streams.errors import InputError
 from streams.geography.communes import communes_of
+from streams.geography.outlines import Outlines
 
 PLACES = 3
 """Blocks on the page. A registry file may bring two more."""
@@ -32,15 +33,17 @@ class FormRules:
     Attributes:
         airsheds: whose provinces and levels can be chosen.
         countries: regions whose numbers are taken; the first is that of numbers without +.
+        outlines: of the provinces, for circles around a point; ``None`` = Viet Nam's.
     """
 
     airsheds: list[Airshed]
     countries: list[str]
+    outlines: Outlines | None = None
 
     @property
     def gazetteer(self) -> Gazetteer:
         """Finds the places."""
-        return Gazetteer(self.airsheds)
+        return Gazetteer(self.airsheds, self.outlines)
 
     def country_names(self, language: str) -> str:
         """The countries as people of the language call them."""

@@ -13,7 +13,7 @@ from notifiers.tables import subscriber_places
 from streams.airsheds import Airshed, Province
 from streams.errors import InputError
 from streams.geography.communes import commune_named
-from streams.geography.nearness import units_within
+from streams.geography.outlines import Outlines, vietnamese
 
 PlaceKind = Literal["province", "commune", "point"]
 
@@ -46,10 +46,14 @@ class Place:
 
 
 class Gazetteer:
-    """Finds places by what people write. Knows only provinces of the airsheds it is given."""
+    """Finds places by what people write. Knows only provinces of the airsheds it is given.
 
-    def __init__(self, airsheds: Sequence[Airshed]) -> None:
+    ``outlines``: those of the provinces; Viet Nam's unless others are given.
+    """
+
+    def __init__(self, airsheds: Sequence[Airshed], outlines: Outlines | None = None) -> None:
         self._airsheds = airsheds
+        self._outlines = outlines or vietnamese()
 
     @property
     def provinces(self) -> list[Province]:
@@ -87,8 +91,9 @@ class Gazetteer:
             remedy = f"give {SMALLEST_KM:g} to {LARGEST_KM:g} kilometres"
             raise InputError(f"a radius of {radius_km:g} km", field="radius_km", remedy=remedy)
         ours = {own.code for own in self.provinces}
-        touched = [unit.code for unit in units_within(lat, lon, radius_km) if unit.code in ours]
-        touched = touched or [unit.code for unit in units_within(lat, lon, OFFSHORE_KM) if unit.code in ours][:1]
+        touched = [unit.code for unit in self._outlines.within(lat, lon, radius_km) if unit.code in ours]
+        if not touched:
+            touched = [unit.code for unit in self._outlines.within(lat, lon, OFFSHORE_KM) if unit.code in ours][:1]
         if not touched:
             remedy = "give a position inside, latitude first: e.g. 21.0285 and 105.8542"
             raise InputError(f"{lat:g}, {lon:g} is in none of the provinces served", field="lat", remedy=remedy)

@@ -17,6 +17,7 @@ from notifiers.places import Gazetteer, plain_label
 from notifiers.words import LANGUAGES as LANGUAGES
 from streams.airsheds import Airshed
 from streams.errors import InputError, RegistryError
+from streams.geography.outlines import Outlines
 
 CHANNELS = ("sms", "email")
 _LONGEST_TEXT = 200  # names appear in messages; nothing in the field is longer than that
@@ -34,12 +35,19 @@ class ImportRules:
         default_region: region of phone numbers written without +.
         countries: regions whose numbers are written to; empty for any.
         languages: languages that have templates; the first is the default.
+        outlines: of the provinces, for circles around a point; ``None`` = Viet Nam's.
     """
 
     airsheds: Sequence[Airshed]
     default_region: str = "VN"
     countries: Sequence[str] = ()
     languages: Sequence[str] = LANGUAGES
+    outlines: Outlines | None = None
+
+    @property
+    def gazetteer(self) -> Gazetteer:
+        """Finds the places."""
+        return Gazetteer(self.airsheds, self.outlines)
 
 
 @dataclass
@@ -157,7 +165,7 @@ def identifier(row: Row, column: str, place: str) -> str:
 def province(row: Row, place: str, rules: ImportRules) -> str:
     """The province's code."""
     with at(place):
-        return Gazetteer(rules.airsheds).province(row.get("province") or "").provinces[0]
+        return rules.gazetteer.province(row.get("province") or "").provinces[0]
 
 
 @contextmanager

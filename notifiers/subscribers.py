@@ -46,7 +46,7 @@ def import_subscribers(
 def _subscriber(row: Row, place: str, report: ImportReport, *, vault: Vault, rules: ImportRules) -> dict[str, Any]:
     person = identifier(row, "subscriber_id", place)
     with at(place):
-        places = _places(row, Gazetteer(rules.airsheds))
+        places = _places(row, rules.gazetteer)
         choices = read_choices({name: row.get(name) or "" for name in _CHOSEN}, rules.languages)
         consent = _consent(row)
     found = contacts(row, place, vault, rules, report)

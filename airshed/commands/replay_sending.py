@@ -15,6 +15,7 @@ from airshed.commands.replay import DATABASE, Task
 from airshed.commands.reporting import show_imports
 from airshed.configuration import Configuration
 from airshed.messaging import import_registries, keys_of, messaging
+from airshed.packs import outlines_of
 from airshed.recordings import Report, load_readings
 from airshed.service import listening_socket, serving, url_of
 from notifiers import standings
@@ -46,7 +47,8 @@ def replay_sending(task: Task, progress: Callable[[int], contextlib.AbstractCont
     )
     upgrade(engine)
     keys = keys_of(settings, out, settings.web.public_url)
-    show_imports(import_registries(engine, keys, pack, task.recipients.subscribers, task.recipients.facilities))
+    recipients, outlines = task.recipients, outlines_of(settings, pack)
+    show_imports(import_registries(engine, keys, pack, recipients.subscribers, recipients.facilities, outlines))
     with progress(len(loaded.batch)) as advanced:
         report = asyncio.run(_play(run, settings, advanced))
     report.files = replaying.export(engine, out)

@@ -17,7 +17,7 @@ from airshed.commands.reporting import show_imports
 from airshed.configuration import Configuration, load
 from airshed.local.live import database_of
 from airshed.messaging import Keys, import_registries, keys_of
-from airshed.packs import base_of
+from airshed.packs import base_of, outlines_of
 from notifiers.contacts import normal_address, normal_number
 from notifiers.database import reading
 from notifiers.people_lists import counted, listed, shown
@@ -61,7 +61,8 @@ def import_file(file: Path, config: Config = _DEFAULT, json: Json = False) -> No
     Example: `airshed subscribers import subscribers.csv`
     """
     settings, engine, keys = _opened(config)
-    reports = import_registries(engine, keys, base_of(settings), file, None)
+    pack = base_of(settings)
+    reports = import_registries(engine, keys, pack, file, None, outlines_of(settings, pack))
     report = reports["subscribers"]
     if json:
         _print_json(

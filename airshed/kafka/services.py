@@ -32,7 +32,7 @@ from airshed.messaging import (
     sign_up_routes,
 )
 from airshed.operator_channels import operators_told
-from airshed.packs import base_of, shelf_of
+from airshed.packs import base_of, outlines_of, shelf_of
 from airshed.recordings import load_readings
 from airshed.reloading import Reloading
 from airshed.service import Health, health_app, health_routes, listening_socket, serving
@@ -251,4 +251,6 @@ def _registry(settings: Configuration, pack: Pack) -> StationRegistry:
 
 def _import(engine: sa.Engine, settings: Configuration, keys: Any) -> None:
     subscribers, facilities = (Path(v) if v else None for v in (settings.subscribers, settings.facilities))
-    log_imports(import_registries(engine, keys, base_of(settings), subscribers, facilities))
+    pack = base_of(settings)
+    outlines = outlines_of(settings, pack)
+    log_imports(import_registries(engine, keys, pack, subscribers, facilities, outlines))

@@ -15,7 +15,7 @@ import structlog
 from airshed.configuration import Configuration
 from airshed.local.runtime import LocalRuntime
 from airshed.messaging import import_registries, log_imports, messaging
-from airshed.packs import shelf_of
+from airshed.packs import outlines_of, shelf_of
 from airshed.reigns import report_reigns
 from airshed.reloading import Reloading
 from airshed.service import Health, health_routes, listening_socket, serving, stop_on_signals
@@ -68,7 +68,8 @@ class Live:
             ) as notifying,
             serving(notifying.app, listener),
         ):
-            log_imports(import_registries(engine, notifying.keys, self._pack, *self._recipient_files()))
+            outlines = outlines_of(self._settings, self._pack)
+            log_imports(import_registries(engine, notifying.keys, self._pack, *self._recipient_files(), outlines))
             _log.info(
                 "up",
                 pack=self._pack.reference,

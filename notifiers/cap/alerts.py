@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -26,6 +26,7 @@ from notifiers.cap.words import EVENTS, LANGUAGES, Said, Speaker, description, h
 from notifiers.facts import Addressee
 from notifiers.words import STANDARDS
 from rules.notices import ActualNotice, Notice, NoticeProvince
+from streams.geography.outlines import Outlines, vietnamese
 
 PUBLIC_KINDS = ("advisory", "all-clear", "bulletin")
 """Kinds of notice to residents that become alerts; a bulletin only where it takes back another notice. What goes to
@@ -52,12 +53,14 @@ class Publisher:
         exercise: which exercise it is, for the note of its alerts.
         in_force_hours: how long an alert is in force at most, if no all-clear ends it. Longer than a notice is worth
             sending: between two notices of an episode days may pass, in which the feed must not be empty.
+        outlines: what the areas of alerts are drawn from.
     """
 
     sender: str
     web: str
     exercise: str = "Airshed exercise"
     in_force_hours: float = 72.0
+    outlines: Outlines = field(default_factory=vietnamese)
 
 
 @dataclass(frozen=True)
@@ -197,7 +200,7 @@ class _Chain:
                 ("level", notice.level_name),
                 ("rule", f"{notice.pack}/{notice.rule}"),
             ),
-            areas=tuple(area(p, language) for p in provinces),
+            areas=tuple(area(p, language, self._publisher.outlines) for p in provinces),
         )
 
     def _words(self, notice: Notice, language: str) -> Said:

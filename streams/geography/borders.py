@@ -26,6 +26,8 @@ KM_PER_DEGREE = 111.2
 
 Points = NDArray[np.float64]
 
+_ASK = "give a Polygon or MultiPolygon whose rings have four positions or more, the last the same as the first"
+
 
 class _Feature(msgspec.Struct):
     properties: dict[str, Any]
@@ -39,8 +41,26 @@ class _Collection(msgspec.Struct):
 def read_region(path: Path, *, tolerance_km: float = 1.0, least_km: float = 3.0) -> list[Unit]:
     """The units of a GeoJSON, by code, with their borders.
 
+    Units that name their neighbours keep them as they are; see ``read_units``.
+
+    Raises:
+        InputError: naming file, feature, field and remedy.
+    """
+    units = read_units(path)
+    given = [unit.neighbours for unit in units]
+    found = common_borders([unit.outline for unit in units], tolerance_km=tolerance_km, least_km=least_km)
+    named = [sorted(units[number].code for number in numbers) for numbers in found]
+    whole = zip(units, given, named, strict=True)
+    return sorted(
+        (msgspec.structs.replace(unit, neighbours=own or seen) for unit, own, seen in whole), key=lambda unit: unit.code
+    )
+
+
+def read_units(path: Path) -> list[Unit]:
+    """The units of a GeoJSON in its order, with the neighbours that the file itself names.
+
     Properties: ``name``, and if there are any ``code`` (default: the name), ``population``, ``neighbours`` (a list of
-    codes, taken as it is). Geometries: Polygon or MultiPolygon, WGS 84 degrees.
+    codes). Geometries: Polygon or MultiPolygon, WGS 84 degrees.
 
     Raises:
         InputError: naming file, feature, field and remedy.
@@ -50,14 +70,9 @@ def read_region(path: Path, *, tolerance_km: float = 1.0, least_km: float = 3.0)
     except (OSError, msgspec.MsgspecError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"cannot be read: {why}", place=str(path), remedy="give a GeoJSON FeatureCollection") from None
-    units = [_unit(feature, f"{path}: feature {number}") for number, feature in enumerate(features, start=1)]
-    given = [sorted(map(str, feature.properties.get("neighbours") or ())) for feature in features]
-    found = common_borders([unit.outline for unit in units], tolerance_km=tolerance_km, least_km=least_km)
-    named = [sorted(units[number].code for number in numbers) for numbers in found]
-    whole = zip(units, given, named, strict=True)
-    return sorted(
-        (msgspec.structs.replace(unit, neighbours=own or seen) for unit, own, seen in whole), key=lambda unit: unit.code
-    )
+    if not features:
+        raise InputError("has no features", place=str(path), remedy="give one feature for every province")
+    return [_unit(feature, f"{path}: feature {number}") for number, feature in enumerate(features, start=1)]
 
 
 def common_borders(outlines: list[Outline], *, tolerance_km: float, least_km: float) -> list[list[int]]:
@@ -104,15 +119,37 @@ def _unit(feature: _Feature, place: str) -> Unit:
         raise InputError(
             f"is a {shape.get('type')}", place=place, field="geometry", remedy="give a Polygon or MultiPolygon"
         )
-    coordinates = [shape["coordinates"]] if shape["type"] == "Polygon" else shape["coordinates"]
     try:
         return Unit(
             code=str(properties.get("code") or name),
             name=name,
             population=int(properties.get("population") or 0),
-            neighbours=[],
+            neighbours=sorted(map(str, properties.get("neighbours") or ())),
             former=[],
-            outline=[[[(point[0], point[1]) for point in ring] for ring in polygon] for polygon in coordinates],
+            outline=_outline(shape, place),
         )
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"cannot be used: {error}", place=place, remedy="look at its numbers") from None
+
+
+def _outline(shape: dict[str, Any], place: str) -> Outline:
+    given = shape.get("coordinates")
+    try:
+        polygons = msgspec.convert([given] if shape["type"] == "Polygon" else given, list[list[list[list[float]]]])
+        outline = [[[(point[0], point[1]) for point in ring] for ring in polygon] for polygon in polygons]
+    except (msgspec.ValidationError, IndexError):
+        message = f"are no list of rings of positions, as a {shape['type']} has"
+        raise InputError(message, place=place, field="geometry.coordinates", remedy=_ASK) from None
+    rings = [ring for polygon in outline for ring in polygon]
+    if not rings or not all(outline):
+        raise InputError("have no ring", place=place, field="geometry.coordinates", remedy=_ASK)
+    for ring in rings:
+        if len(ring) < 4 or ring[0] != ring[-1]:
+            message = f"hold a ring of {len(ring)} positions that is not closed"
+            raise InputError(message, place=place, field="geometry.coordinates", remedy=_ASK)
+        for lon, lat in ring:
+            if not (abs(lon) <= 180 and abs(lat) <= 90):  # also refuses NaN
+                remedy = "give WGS 84 degrees, longitude first (EPSG:4326; metres are those of a map projection)"
+                message = f"hold {lon:g}, {lat:g}, which is no longitude and latitude"
+                raise InputError(message, place=place, field="geometry.coordinates", remedy=remedy)
+    return outline

@@ -1,48 +1,27 @@
-"""Which units a circle around a point touches. Plain numpy: the geometry library is needed only to make outlines."""
+"""How far a point is from an outline. Plain numpy: the geometry library is needed only to make outlines."""
 
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.geography.borders import KM_PER_DEGREE
-from streams.geography.units import Outline, Unit, vietnam
 
 Ring = NDArray[np.float64]
 """(n, 2) float64: longitude and latitude in degrees, first point = last."""
 
 
-def units_within(lat: float, lon: float, radius_km: float) -> list[Unit]:
-    """The units whose outline is within ``radius_km`` of a point (WGS 84 degrees), the nearest first.
-
-    A unit that contains the point is at distance 0. Outlines are good to some kilometres (see ``units``).
-    """
-    distances = ((distance_km(unit, lat, lon), unit) for unit in vietnam().values())
-    near = [(km, unit.code, unit) for km, unit in distances if km <= radius_km]
-    return [unit for _, _, unit in sorted(near, key=lambda found: found[:2])]
-
-
-def distance_km(unit: Unit, lat: float, lon: float) -> float:
-    """Kilometres from a point to a unit; 0 inside of it. Flat-earth: good to a percent within 200 km."""
-    rings = _rings(unit.code) if vietnam().get(unit.code) is unit else _arrays(unit.outline)
+def distance_km(rings: Iterable[Ring], lat: float, lon: float) -> float:
+    """Kilometres from a point to what the rings enclose; 0 inside. Flat-earth: good to a percent within 200 km."""
     point = np.array([lon, lat])
     inside, nearest = False, math.inf
     for ring in rings:
         inside ^= _is_inside(ring, point)  # a hole takes back what the edge around it said
         nearest = min(nearest, _to_ring_km(ring, point))
     return 0.0 if inside else nearest
-
-
-@cache
-def _rings(code: str) -> list[Ring]:
-    return _arrays(vietnam()[code].outline)
-
-
-def _arrays(outline: Outline) -> list[Ring]:
-    return [np.array(ring, np.float64)[:, :2] for polygon in outline for ring in polygon]
 
 
 def _is_inside(ring: Ring, point: NDArray[np.float64]) -> bool:

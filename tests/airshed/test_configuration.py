@@ -129,7 +129,7 @@ def test_sources_that_are_well_formed_and_still_wrong(tmp_path: Path) -> None:
 
 
 def test_the_example_can_be_read(tmp_path: Path) -> None:
-    for name in ("stations.csv", "subscribers.csv", "facilities.csv"):
+    for name in ("stations.csv", "subscribers.csv", "facilities.csv", "provinces.geojson"):
         (tmp_path / name).touch()
     (tmp_path / "incoming").mkdir()
     path = tmp_path / "airshed.toml"

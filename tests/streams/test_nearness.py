@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from importlib import resources
 
+import numpy as np
 import pytest
 
 from streams.geography import vietnam
 from streams.geography.communes import commune_named, communes, communes_of
-from streams.geography.nearness import distance_km, units_within
+from streams.geography.nearness import distance_km
+from streams.geography.outlines import vietnamese
 from tools.communes import read_communes, text_of
 
 HOAN_KIEM = (21.0285, 105.8542)
@@ -20,7 +22,7 @@ def test_the_centres_of_communes_lie_in_their_provinces() -> None:
     elsewhere = [
         commune.name
         for commune in list(communes().values())[::7]
-        if [unit.code for unit in units_within(commune.lat, commune.lon, 0.0)] != [commune.province]
+        if [unit.code for unit in vietnamese().within(commune.lat, commune.lon, 0.0)] != [commune.province]
     ]
     assert len(elsewhere) <= 2, elsewhere
 
@@ -36,14 +38,14 @@ def test_the_file_of_communes_is_what_the_tool_makes() -> None:
     [(0, ["Hà Nội"]), (5, ["Hà Nội"]), (15, ["Hà Nội", "Hưng Yên", "Bắc Ninh"])],
 )
 def test_a_circle_touches_its_neighbours_the_nearest_first(radius_km: float, names: list[str]) -> None:
-    assert [unit.name for unit in units_within(*HOAN_KIEM, radius_km)] == names
+    assert [unit.name for unit in vietnamese().within(*HOAN_KIEM, radius_km)] == names
 
 
 def test_distances() -> None:
-    units = {unit.name: unit for unit in vietnam().values()}
-    assert distance_km(units["Hà Nội"], *HOAN_KIEM) == 0.0
-    assert distance_km(units["Đà Nẵng"], *HOAN_KIEM) == pytest.approx(560, abs=40), "570 km by air to the city"
-    assert units_within(20.5, 109.5, 5.0) == [], "in the gulf"
+    rings = {unit.name: [np.array(ring) for polygon in unit.outline for ring in polygon] for unit in vietnam().values()}
+    assert distance_km(rings["Hà Nội"], *HOAN_KIEM) == 0.0
+    assert distance_km(rings["Đà Nẵng"], *HOAN_KIEM) == pytest.approx(560, abs=40), "570 km by air to the city"
+    assert vietnamese().within(20.5, 109.5, 5.0) == [], "in the gulf"
 
 
 def test_communes_are_found_without_kind_and_diacritics() -> None:
