@@ -48,7 +48,7 @@ def look(connection: Connection, rows: Sequence[Claimed], now_s: float) -> dict[
     silent = [one for one in silences.listed(connection, after_s=now_s) if one.holds(now_s)]
     verdicts = {}
     for row in about:
-        if verdict := _idle_or_untold(connection, row, idle):
+        if verdict := _idle_or_untold(connection, row, idle, told.get(row.notice)):
             verdicts[row.id] = verdict
         elif (notice := told.get(row.notice)) is not None:
             quiet = [one for one in silent if one.concerns(notice)]
@@ -88,10 +88,12 @@ def _idle(connection: Connection, rows: Sequence[Claimed], now_s: float) -> set[
     return set(connection.execute(asked).scalars())
 
 
-def _idle_or_untold(connection: Connection, row: Claimed, idle: set[str]) -> Verdict | None:
+def _idle_or_untold(connection: Connection, row: Claimed, idle: set[str], notice: Notice | None) -> Verdict | None:
+    """Ends and corrections are for who may have received what they are about; who was planned it may not have."""
     if row.id in idle:
         return Verdict("suppressed", Held.SUPERSEDED.value)
-    if row.kind == "all-clear" and not was_told(connection, row):
+    told_in = notice.audience.told_in if notice is not None else None
+    if (row.kind == "all-clear" or told_in is not None) and not was_told(connection, row, told_in):
         return Verdict("suppressed", "not-told")
     return None
 

@@ -236,12 +236,14 @@ def end_attempt(connection: Connection, delivery: str, outcome: str, code: str, 
     )
 
 
-def was_told(connection: Connection, row: Claimed) -> bool:
+def was_told(connection: Connection, row: Claimed, episode: str | None = None) -> bool:
     """Whether this recipient may have received an earlier warning of the episode, about any province that the row is
     about, on the same channel, or on another one that stood in for it while it was down.
 
     Asked when the row is claimed; by then every earlier row to the recipient has come to its end, so the answer
     does not depend on how fast anything was sent.
+
+    ``episode``: the one that the warning was of, where that has gone on in the row's own since (merged, split).
     """
     other = aliased(ledger, name="other")
     stood_in = exists().where(
@@ -256,7 +258,7 @@ def was_told(connection: Connection, row: Claimed) -> bool:
         ledger.c.recipient == row.recipient,
         ledger.c.registry == row.registry,
         ledger.c.channel == row.channel,
-        ledger.c.episode == row.episode,
+        ledger.c.episode == (episode or row.episode),
         ledger.c.kind.in_(WARNING_KINDS),
         ledger.c.notice_time_s <= row.notice_time_s,
         or_(ledger.c.state.in_(_MAY_HAVE_ARRIVED), and_(ledger.c.reason == "fallback", stood_in), perhaps),
