@@ -23,10 +23,8 @@ from streams.gateway import replay
 from streams.provinces import ProvinceWatch
 from streams.rolling import IndexStage
 from streams.schemas import POLLUTANTS, EpisodeEvent, Mark
-from streams.screening import screen
-from streams.sources.tidy import read_tidy
 from streams.stage import slices
-from streams.stations import StationRegistry, read_stations
+from streams.stations import StationRegistry
 from tests.streams.samples import station
 
 FIRST_S = 1_768_150_800  # 2026-01-12 00:00 in Hà Nội
@@ -208,24 +206,3 @@ def _points(geometry: dict[str, Any]) -> Iterator[NDArray[np.float64]]:
         for begin, end in zip(ring, np.roll(ring, -1, axis=0), strict=True):
             steps = max(1, int(np.hypot(*(end - begin)) / 0.02))
             yield begin + (end - begin) * np.linspace(0, 1, steps, endpoint=False)[:, None]
-
-
-@pytest.mark.recorded
-@pytest.mark.slow
-def test_the_recorded_january_in_north_china_is_one_episode(recorded: Path) -> None:
-    """9 to 16 January 2019, 12 provinces: one episode, opened with the 11th, ended on the 16th (local days)."""
-    pack = load_pack("china-2024")
-    folder = recorded / "data" / "cn-north-2019-01"
-    registry = read_stations(folder / "stations.csv", [pack.airshed])
-    loaded = read_tidy(folder / "observations.csv.gz", registry)
-    events, notices = judged(pack, registry, screen(loaded.batch).usable)
-    assert len({event.episode for event in events}) == 1
-    assert [event.kind for event in (events[0], events[-1])] == ["opened", "closed"]
-    days = [(epoch_s(event.time) + 8 * HOUR_S) // (24 * HOUR_S) - 17_896 for event in events]
-    assert (days[0], days[-1]) == (11, 16)
-    everybody = {province.code for event in events for province in event.provinces}
-    assert {"11", "12", "13", "14", "37", "41", "61"} <= everybody
-    assert not {"15", "42"} & everybody  # Inner Mongolia and Hubei stayed below
-    assert max(event.level for event in events) == 3
-    keys = [(notice.rule, notice.transition, notice.audience.key) for notice in notices]
-    assert len(keys) == len(set(keys))

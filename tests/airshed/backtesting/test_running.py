@@ -8,7 +8,6 @@ import re
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -221,23 +220,3 @@ def test_nothing_in_it_can_send_or_keep() -> None:
                 assert not name.startswith(("sqlalchemy", "airshed.local", "airshed.kafka", "airshed.messaging")), path
                 spelling_and_hours = ("notifiers.registries", "notifiers.quiet_hours")
                 assert not name.startswith("notifiers") or name in spelling_and_hours, f"{path}: {name}"
-
-
-@pytest.mark.recorded
-@pytest.mark.slow
-def test_the_recorded_january_in_north_china(recorded: Path) -> None:
-    """9 to 16 January 2019: one episode of ten provinces, which is the one event of the reference."""
-    data = recorded / "data" / "cn-north-2019-01"
-    pack = load_pack("china-2024")
-    one = trial(pack, data / "stations.csv")
-    result = play(Recording(data / "observations.csv.gz", one.registry), [one])
-    measure = yardstick(result, reference_of(pack.airshed))
-    whole = findings(result, measure, people_of(pack.airshed, None, None), "cn-north-2019-01")
-    (row,) = whole.packs[0].episodes
-    zone = ZoneInfo(pack.airshed.zone)
-    assert [time.astimezone(zone).day for time in (row.opened, row.closed) if time] == [11, 16]
-    assert row.reference == "R1"
-    assert {"11", "12", "13", "14", "37", "41", "61"} <= set(row.provinces)
-    assert not {"15", "42"} & set(row.provinces)
-    beijing = measure.frame.codes.index("11")
-    assert float(np.nanmax(measure.hour[:, beijing])) > 250  # the night of 12 January
