@@ -39,6 +39,19 @@ def told(of: Winter) -> dict[str, list[Any]]:
     return heard
 
 
+def committed(installation: Installation) -> int:
+    """Readings, by message, that the worker has put behind it."""
+    return sum(installation.committed(topics.READINGS).values())
+
+
+def wait_until_beyond(installation: Installation, before: int) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while committed(installation) <= before < sum(installation.ends(topics.READINGS).values()):
+        assert installation.processes[-1].running, installation.processes[-1].output
+        assert time.monotonic() < deadline, f"no progress beyond {before}\n{installation.processes[-1].output}"
+        time.sleep(0.05)
+
+
 def wait_until_done(installation: Installation) -> None:
     chain = (topics.READINGS, topics.STATIONS, topics.PROVINCES, topics.EPISODES)
     deadline = time.monotonic() + WAIT_S
@@ -65,11 +78,15 @@ def test_all_scenarios_say_the_same_on_kafka_as_in_one_process(
     installation.settings = replace(installation.settings, fetch_bytes=131_072)
     asyncio.run(run_ingest(installation.settings, everything.registry, everything.sequence))
     moments = random.Random(20260121)
+    whole, found = sum(installation.ends(topics.READINGS).values()), [0]
     for _ in range(KILLS):
         running = installation.worker("one", "tests.kafka.pipeline")
         running.wait_until_ready()
-        time.sleep(moments.uniform(1.0, 4.0))
+        wait_until_beyond(installation, found[-1])
+        time.sleep(moments.uniform(0.0, 0.5))
         running.kill()
+        found.append(committed(installation))
+    assert any(0 < progress < whole for progress in found), f"no kill fell into the work: {found} of {whole}"
     installation.worker("one", "tests.kafka.pipeline")
     wait_until_done(installation)
     export_events(installation.settings, tmp_path / "out")

@@ -12,18 +12,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from rules.engine import RuleEngine
+from airshed.dry import play
+from airshed.pipeline import Outcome
+from airshed.trials import AS_GIVEN
 from rules.loading import load_pack
 from rules.model import Pack
 from rules.notices import Notice
 from streams.batches import ReadingBatch
 from streams.clock import HOUR_S, epoch_s
-from streams.episodes import EpisodeTracker
-from streams.gateway import replay
-from streams.provinces import ProvinceWatch
-from streams.rolling import IndexStage
-from streams.schemas import POLLUTANTS, EpisodeEvent, Mark
-from streams.stage import slices
+from streams.schemas import POLLUTANTS, EpisodeEvent
 from streams.stations import StationRegistry
 from tests.streams.samples import station
 
@@ -58,31 +55,11 @@ def readings(registry: StationRegistry, pm25: Mapping[str, list[float]]) -> Read
 
 
 def judged(pack: Pack, registry: StationRegistry, batch: ReadingBatch) -> tuple[list[EpisodeEvent], list[Notice]]:
-    """Everything a pack says about readings."""
-    chain: list[Any] = [
-        IndexStage(registry, [pack.airshed], {}, provisional=False),
-        ProvinceWatch([pack.airshed], registry, {}),
-        EpisodeTracker([pack.airshed], {}, pack=pack.reference),
-        RuleEngine(pack, {}, "exercise"),
-    ]
-    events: list[EpisodeEvent] = []
-    notices: list[Notice] = []
-    for piece in replay(batch, lateness_s=pack.airshed.detection.lateness_s):
-        said: list[Any] = [piece]
-        for position, stage in enumerate(chain):
-            said = list(_driven(stage, said)) if position else list(_call(stage, piece))
-            events += [item for item in said if isinstance(item, EpisodeEvent)]
-        notices += [item for item in said if not isinstance(item, Mark)]
-    return events, notices
-
-
-def _driven(stage: Any, items: list[Any]) -> Iterator[Any]:
-    for piece in slices(items):
-        yield from _call(stage, piece)
-
-
-def _call(stage: Any, piece: Any) -> list[Any]:
-    return list(stage.advance(piece) if isinstance(piece, Mark) else stage.accept(piece))
+    """Everything a pack says about readings that are taken as they are."""
+    whole = Outcome()
+    for step in play([batch], pack, registry, limits=AS_GIVEN):
+        whole.add(step.outcome)
+    return whole.episodes, whole.notices
 
 
 VIETNAM = load_pack("vietnam-2026")
