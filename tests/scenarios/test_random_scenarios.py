@@ -119,32 +119,23 @@ def disordered(simulation: Simulation, chance: np.random.Generator) -> list[Slic
 
 
 @SETTINGS
-@given(scenario=scenarios(), seed=st.integers(0, 10**6))
-def test_order_and_repetition_change_nothing(scenario: Scenario, seed: int) -> None:
-    simulation = simulate(seed, scenario)
-    registry = listed(simulation, PACK)
-    expected = play(arrivals_of(simulation), registry)
-    found = play(disordered(simulation, np.random.Generator(np.random.PCG64(seed))), registry)
-    assert found == expected
-
-
-@SETTINGS
-@given(scenario=scenarios(), seed=st.integers(0, 10**6), piece=st.sampled_from([1, 3, 7, 50]))
-def test_batch_sizes_change_nothing(scenario: Scenario, seed: int, piece: int) -> None:
-    simulation = simulate(seed, scenario)
-    registry = listed(simulation, PACK)
-    arrivals = arrivals_of(simulation)
-    assert play(arrivals, registry, piece=piece) == play(arrivals, registry)
-
-
-@SETTINGS
-@given(scenario=scenarios(), seed=st.integers(0, 10**6), restarts=st.frozensets(st.integers(1, 200), min_size=3))
-def test_restarts_change_nothing(scenario: Scenario, seed: int, restarts: frozenset[int]) -> None:
+@given(
+    scenario=scenarios(),
+    seed=st.integers(0, 10**6),
+    piece=st.sampled_from([3, 7, 50]),
+    restarts=st.frozensets(st.integers(1, 200), min_size=3),
+)
+def test_order_repetition_batch_sizes_and_restarts_change_nothing(
+    scenario: Scenario, seed: int, piece: int, restarts: frozenset[int]
+) -> None:
     simulation = simulate(seed, scenario)
     registry = listed(simulation, PACK)
     arrivals = arrivals_of(simulation)
     expected = play(arrivals, registry)
-    assert play(arrivals, registry, restarts=restarts) == expected
+    shuffled = disordered(simulation, np.random.Generator(np.random.PCG64(seed)))
+    assert play(shuffled, registry) == expected, "order and repetition"
+    assert play(arrivals, registry, piece=piece) == expected, "batch sizes"
+    assert play(arrivals, registry, restarts=restarts) == expected, "restarts"
 
 
 def test_what_is_lost_does_change_something() -> None:
