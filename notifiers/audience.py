@@ -188,7 +188,7 @@ def _covered(notice: Notice, channel: ChannelName, part: Slice | None) -> FromCl
         wrong = wrong.where(ledger.c.notice == notice.audience.corrects, ledger.c.channel == channel)
         if part is not None:
             wrong = wrong.where(part.of(ledger.c.recipient))
-        return wrong.where(_may_have_got(ledger)).subquery("covered")
+        return wrong.where(may_have_got(ledger)).subquery("covered")
     if notice.audience.recipients == "facilities":
         plants = select(facilities.c.facility_id.label("recipient"), facilities.c.province.label("places"))
         return plants.where(facilities.c.province.in_(notice.audience.provinces)).subquery("covered")
@@ -209,7 +209,8 @@ def _reason(
     recipient, contact = covered.c.recipient, table.c[f"{channel}_hash"]
     own = _own_tests(notice, channel, table, recipient, covered.c.places, known)
     own += _silenced(notice, recipient, covered.c.places, known)
-    if known.earlier and notice.audience.recipients == "residents" and notice.kind in CAPPED_KINDS:
+    capped = notice.kind in CAPPED_KINDS and notice.audience.corrects is None
+    if known.earlier and notice.audience.recipients == "residents" and capped:
         own.append((_already_told(notice, channel, recipient, covered.c.places, caps), Suppressed.ALREADY_TOLD))
         own.append((_capped(notice, channel, recipient, caps), Suppressed.FREQUENCY_CAP))
     if known.shared:
@@ -335,7 +336,7 @@ def _told_to_another(
     )
 
 
-def _may_have_got(row: Any) -> ColumnElement[bool]:
+def may_have_got(row: Any) -> ColumnElement[bool]:
     """Whether the message of a row may have reached its recipient, as far as the provider can tell."""
     return or_(row.c.state.not_in(NOT_GOT), row.c.reason == MAY_HAVE_ARRIVED_CODE)
 
@@ -349,7 +350,7 @@ def _is_covered(
             wrong.c.notice == notice.audience.corrects,
             wrong.c.channel == channel,
             wrong.c.recipient == key,
-            _may_have_got(wrong),
+            may_have_got(wrong),
         )
     if notice.audience.recipients == "facilities":
         quiet = silenced(notice, known.silences, key, other.c.province)

@@ -86,6 +86,7 @@ def facts(notice: Notice, language: str, addressee: Addressee, link: str) -> dic
         "advice_groups": [
             {"name": words.groups[group], "lines": said.of(group), "own": group == "sensitive" and addressee.sensitive}
             for group in (("sensitive", "general", "schools", "outdoor") if addressee.sensitive else GROUPS)
+            if notice.provinces
         ],
         "short_advice": said.sms_sensitive if addressee.sensitive else said.sms,
         "category": category(standard, shown, language).name,

@@ -33,6 +33,7 @@ FAMILIES = {
     "order-draft": Family(("order-draft",), ("authorities",)),
     "legal-bulletin": Family(("bulletin",), ("authorities",)),
     "bulletin": Family(("bulletin",), ("authorities",)),
+    "retraction": Family(("bulletin",), ("residents", "facilities")),
     "correction": Family(("bulletin",), ("residents", "facilities", "authorities")),
 }
 

@@ -13,12 +13,12 @@ from sqlalchemy import Connection
 
 from airshed.configuration import load
 from airshed.local.live import database_of
-from notifiers import approvals, guard
+from notifiers import approvals, guard, retraction
 from notifiers.approvals import Answered, Waiting
 from notifiers.database import reading
 from notifiers.guard import Guarded, Released
 from notifiers.outstanding import notices_like
-from streams.clock import SystemClock, epoch_s
+from streams.clock import SystemClock, epoch_s, utc
 from streams.errors import InputError
 
 app = typer.Typer(help="Notices that need an officer's yes, or wait behind the storm guard.", no_args_is_help=True)
@@ -109,6 +109,33 @@ _RELEASED = {
     Released.NOT_GUARDED: "the storm guard does not hold it",
     Released.NO_SUCH_NOTICE: "there is no such notice",
 }
+
+
+@app.command("retract")
+def retract(
+    notice: NoticeId,
+    officer: Officer,
+    reason: Annotated[str, typer.Option(help="Why it was wrong; it is kept.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    config: Config = _DEFAULT,
+    at: At = None,
+) -> None:
+    """Take back a warning or a request that was wrong: an apology to exactly those who may have got it, at once.
+
+    What has not gone out is withdrawn, the public alert is cancelled. The episode is not touched: a higher level or a
+    new episode is warned of as ever, and its end is told. To keep a faulty rule quiet: `airshed silences add`.
+
+    Example: `airshed notices retract 6f1d2c1e --officer "duty officer 7" --reason "two stations were being calibrated"`
+    """
+    with database_of(load(config)).begin() as connection:
+        whole = _whole(notice, notices_like(connection, notice))
+        done = retraction.retract(connection, whole, officer, reason, utc(int(_moment(at))), dry=dry_run)
+    what = "would be" if dry_run else "are"
+    if done.before:
+        typer.echo(f"{whole}: it was retracted before; nothing changed")
+    else:
+        typer.echo(f"{whole}: {done.withdrawn:,} messages {what} withdrawn, {done.told:,} {what} apologised for")
+    raise typer.Exit(1 if done.before else 0)
 
 
 @app.command("approve")

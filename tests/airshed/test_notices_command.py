@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from airshed.commands.notices import app
 from airshed.configuration import load
 from airshed.local.live import database_of
 from notifiers.planner import plan
+from notifiers.tables import ledger
 from tests.notifiers.samples import fill, notice
 
 AT = "2026-01-17T12:30+07:00"
@@ -19,6 +21,22 @@ AT = "2026-01-17T12:30+07:00"
 def run(folder: Path, *words: str) -> tuple[int, str]:
     answer = CliRunner().invoke(app, [*words, "--config", str(folder / "airshed.toml"), "--at", AT])
     return answer.exit_code, answer.output
+
+
+def test_take_a_warning_back(tmp_path: Path) -> None:
+    (tmp_path / "airshed.toml").write_text('stations = "stations.csv"\n', encoding="utf-8")
+    (tmp_path / "stations.csv").write_text("station_id,lat,lon,province\n", encoding="utf-8")
+    wrong = notice()
+    engine = database_of(load(tmp_path / "airshed.toml"))
+    fill(engine, tmp_path, 2, 0)
+    with engine.begin() as connection:
+        plan(connection, wrong)
+        connection.execute(update(ledger).where(ledger.c.channel == "sms").values(state="sent", reason="accepted"))
+    words = ("retract", wrong.id[:8], "--officer", "Duty 7", "--reason", "calibration")
+    looked = run(tmp_path, *words, "--dry-run")
+    assert looked == (0, f"{wrong.id}: 2 messages would be withdrawn, 2 would be apologised for\n")
+    assert run(tmp_path, *words) == (0, f"{wrong.id}: 2 messages are withdrawn, 2 are apologised for\n")
+    assert run(tmp_path, *words) == (1, f"{wrong.id}: it was retracted before; nothing changed\n")
 
 
 def test_two_officers_release_what_waits(tmp_path: Path) -> None:
