@@ -145,7 +145,7 @@ class HeartbeatSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class AudienceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many messages one person may get of an episode on a channel; see ``notifiers.audience.Caps``."""
+    """How many messages one person may get of an episode on a channel; see ``notifiers.told.Caps``."""
 
     per_episode: Annotated[int, Meta(gt=0)] = 20
     reminder_after_h: Annotated[int, Meta(ge=0)] = 24

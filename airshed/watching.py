@@ -10,10 +10,10 @@ from sqlalchemy import Engine
 
 from airshed.channels import channel_names
 from airshed.configuration import Configuration
-from notifiers.audience import Caps
 from notifiers.auditor import Auditor, Patience
 from notifiers.dispatcher import Dispatcher
 from notifiers.heartbeat import Heartbeat, calling
+from notifiers.told import Caps
 
 _STUCK_S = 120.0
 """A dispatcher comes round within its poll, or half a minute when the database is away; this is four times that."""

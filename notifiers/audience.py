@@ -29,22 +29,15 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from notifiers.deliveries import ChannelName
-from notifiers.ledger import MAY_HAVE_ARRIVED_CODE, WARNING_KINDS, Mode
-from notifiers.place_lists import meets
+from notifiers.ledger import MAY_HAVE_ARRIVED_CODE, WARNING_KINDS
 from notifiers.silences import Silence, loud, silenced
 from notifiers.tables import facilities, ledger, notices, subscriber_places, subscribers, suppressions
+from notifiers.told import DEFAULT_CAPS, NOT_GOT, Caps, already_told, is_capped, mode_of, was_warned
 from notifiers.waiting import own_wait_in_sql
-from rules.notices import ActualNotice, Notice
-from streams.clock import HOUR_S
+from rules.notices import Notice
 
 CAPPED_KINDS = ("advisory", "bulletin")
 """Kinds that may be too many. A request is an agreement with a plant; the end is told once by its nature."""
-
-NOT_GOT = ("suppressed", "failed", "expired")
-"""States of a row whose recipient certainly has not got the message."""
-
-STOOD_IN = "fallback"
-"""Reason of a suppressed row whose message went out on another channel instead (:mod:`notifiers.fallback`)."""
 
 
 class Suppressed(StrEnum):
@@ -59,24 +52,6 @@ class Suppressed(StrEnum):
     FREQUENCY_CAP = "frequency-cap"  # has got as many messages of this episode as anybody may
     SILENCED = "silenced"  # an officer keeps the rule, the province or the plant quiet (:mod:`notifiers.silences`)
     SAME_CONTACT = "same-contact"  # the same number or address gets this notice for another recipient
-
-
-@dataclass(frozen=True)
-class Caps:
-    """How many messages one person may get.
-
-    Attributes:
-        per_episode: advisories and bulletins of one episode on one channel. Twenty: a fortnight of daily reminders and
-            a few changes of level; who has got so many reads no more of them. A higher level than any told is above it.
-        reminder_after_h: hours for which a message that would say the same as the last one is not sent. A day, as
-            services that people have stayed with for years do it.
-    """
-
-    per_episode: int = 20
-    reminder_after_h: int = 24
-
-
-DEFAULT_CAPS = Caps()
 
 
 @dataclass(frozen=True)
@@ -96,13 +71,14 @@ class Circumstances:
     """What the tests need to be asked at all; found out once per notice, because each costs a look per recipient.
 
     Attributes:
-        earlier: the episode has other notices of this kind.
+        earlier: the episode has other notices of this kind; beside: one of them is of the same transition.
         shared: some contacts of the channel belong to several recipients.
         refused: some contacts of the channel are refused by a provider.
         silences: in force at the hour of the notice, and about it.
     """
 
     earlier: bool = True
+    beside: bool = True
     shared: bool = True
     refused: bool = True
     silences: tuple[Silence, ...] = ()
@@ -113,11 +89,6 @@ def registry_of(notice: Notice) -> tuple[Table, ColumnElement[str]]:
     if notice.audience.recipients == "residents":
         return subscribers, subscribers.c.subscriber_id
     return facilities, facilities.c.facility_id
-
-
-def mode_of(notice: Notice) -> Mode:
-    """The mode a notice, its rows, its messages and their channels all have in common."""
-    return "actual" if isinstance(notice, ActualNotice) else "exercise"
 
 
 def channels_of(notice: Notice) -> list[ChannelName]:
@@ -165,9 +136,13 @@ def refused_contacts(channel: ChannelName) -> Select[Any]:
 
 
 def earlier_notices(notice: Notice) -> Select[Any]:
-    """A row if the episode has had a notice of this kind before."""
-    found = select(notices.c.id).where(notices.c.episode == notice.episode, notices.c.kind == notice.kind)
-    return found.where(notices.c.mode == mode_of(notice), notices.c.id != notice.id).limit(1)
+    """Transitions of the other notices of this kind that the episode has had."""
+    found = (
+        select(notices.c.transition)
+        .distinct()
+        .where(notices.c.episode == notice.episode, notices.c.kind == notice.kind)
+    )
+    return found.where(notices.c.mode == mode_of(notice), notices.c.id != notice.id)
 
 
 def _takes_part(table: FromClause, channel: ChannelName) -> list[ColumnElement[bool]]:
@@ -211,8 +186,9 @@ def _reason(
     own += _silenced(notice, recipient, covered.c.places, known)
     capped = notice.kind in CAPPED_KINDS and notice.audience.corrects is None
     if known.earlier and notice.audience.recipients == "residents" and capped:
-        own.append((_already_told(notice, channel, recipient, covered.c.places, caps), Suppressed.ALREADY_TOLD))
-        own.append((_capped(notice, channel, recipient, caps), Suppressed.FREQUENCY_CAP))
+        again = already_told(notice, channel, recipient, covered.c.places, caps, beside=known.beside)
+        own.append((again, Suppressed.ALREADY_TOLD))
+        own.append((is_capped(notice, channel, recipient, caps), Suppressed.FREQUENCY_CAP))
     if known.shared:
         own.append((_told_to_another(notice, channel, recipient, contact, known), Suppressed.SAME_CONTACT))
     return case(*((test, literal(why.value)) for test, why in own), else_=literal(""))
@@ -243,7 +219,7 @@ def _own_tests(
     if "level" in table.c and notice.kind in WARNING_KINDS and notice.audience.corrects is None:
         tests.append((table.c.level > notice.level, Suppressed.BELOW_THRESHOLD))
     if notice.audience.told_in is not None:
-        tests.append((~_told(notice, channel, recipient, places), Suppressed.NOT_TOLD))
+        tests.append((~was_warned(notice, channel, recipient, places), Suppressed.NOT_TOLD))
     return tests
 
 
@@ -253,66 +229,6 @@ def _silenced(
     if not known.silences:
         return []
     return [(silenced(notice, known.silences, recipient, places), Suppressed.SILENCED)]
-
-
-def _told(
-    notice: Notice, channel: ChannelName, recipient: ColumnElement[str], places: ColumnElement[str] | None
-) -> ColumnElement[bool]:
-    """Whether a warning of any of the places was planned; of any place at all where none are given."""
-    earlier = aliased(ledger, name="earlier")
-    return exists().where(
-        earlier.c.recipient == recipient,
-        earlier.c.channel == channel,
-        earlier.c.episode == notice.audience.told_in,
-        earlier.c.registry == notice.audience.recipients,
-        earlier.c.mode == mode_of(notice),
-        earlier.c.kind.in_(WARNING_KINDS),
-        or_(earlier.c.state != "suppressed", earlier.c.reason == STOOD_IN),
-        *([] if places is None else [meets(earlier.c.places, places)]),
-    )
-
-
-def _before(notice: Notice, channel: ChannelName, recipient: ColumnElement[str], name: str) -> tuple[Any, Any, Any]:
-    """Aliases of the ledger and its notices, and the test for an earlier message like this one to the recipient."""
-    row, said = aliased(ledger, name=name), aliased(notices, name=f"{name}_notice")
-    test = and_(
-        row.c.recipient == recipient,
-        row.c.channel == channel,
-        row.c.episode == notice.episode,
-        row.c.registry == notice.audience.recipients,
-        row.c.mode == mode_of(notice),
-        row.c.kind == notice.kind,
-        row.c.notice != notice.id,
-        row.c.notice_time_s <= int(notice.time.timestamp()),
-        or_(row.c.state.not_in(NOT_GOT), row.c.reason == STOOD_IN),
-        said.c.id == row.c.notice,
-    )
-    return row, said, test
-
-
-def _already_told(
-    notice: Notice, channel: ChannelName, recipient: ColumnElement[str], places: ColumnElement[str], caps: Caps
-) -> ColumnElement[bool]:
-    """The same transition said by another rule, or the same level as in the last message, of the same places."""
-    row, said, earlier = _before(notice, channel, recipient, "earlier")
-    since_s = int(notice.time.timestamp()) - caps.reminder_after_h * HOUR_S
-    later_row, later_said, later = _before(notice, channel, recipient, "later")
-    changed = exists().where(later, later_row.c.notice_time_s > row.c.notice_time_s, later_said.c.level != notice.level)
-    again = and_(
-        row.c.state != "held",  # what waits has told nobody anything, and gives way to what is newer
-        row.c.notice_time_s > since_s,
-        said.c.level == notice.level,
-        ("," + row.c.places + ",").contains("," + places + ","),
-        ~changed,
-    )
-    return exists().where(earlier, or_(said.c.transition == notice.transition, again))
-
-
-def _capped(notice: Notice, channel: ChannelName, recipient: ColumnElement[str], caps: Caps) -> ColumnElement[bool]:
-    _, said, earlier = _before(notice, channel, recipient, "said")
-    number = select(func.count()).where(earlier).scalar_subquery()
-    highest = select(func.max(said.c.level)).where(earlier).scalar_subquery()
-    return and_(number >= caps.per_episode, highest >= notice.level)
 
 
 def _told_to_another(

@@ -8,6 +8,7 @@ so that none of its messages can slip out before; one that is still being fanned
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,18 +90,20 @@ def admit(connection: Connection, mode: Mode, guard: Guard, machine_s: float) ->
 
     Two dispatchers may do so at once: what one has decided the other finds decided.
     """
-    new = select(notices.c.id).where(notices.c.mode == mode, _IS_NEW).with_for_update(skip_locked=True)
-    return [
-        storm
-        for notice in connection.execute(new).scalars().all()
-        if (storm := _judge(connection, notice, guard, machine_s))
-    ]
+    return [storm for notice in _new(connection, mode) if (storm := _judge(connection, notice, guard, machine_s))]
 
 
 def admit_all(connection: Connection, mode: Mode) -> None:
     """Let every notice go that was planned since the last call: for a dispatcher without a guard. What is published
     elsewhere (:mod:`notifiers.cap.publication`) asks whether a notice was let go, and not whether there is a guard."""
-    connection.execute(update(notices).where(notices.c.mode == mode, _IS_NEW).values(guard="open"))
+    for notice in _new(connection, mode):
+        connection.execute(update(notices).where(notices.c.id == notice).values(guard="open"))
+
+
+def _new(connection: Connection, mode: Mode) -> Sequence[str]:
+    """Notices that nobody has looked at, but those that are being written at this moment: no claim waits for these."""
+    new = select(notices.c.id).where(notices.c.mode == mode, _IS_NEW).with_for_update(skip_locked=True)
+    return connection.execute(new).scalars().all()
 
 
 def _judge(connection: Connection, notice: str, guard: Guard, machine_s: float) -> Storm | None:

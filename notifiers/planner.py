@@ -16,8 +16,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, literal, select, text, update
 from sqlalchemy.orm import aliased
 
-from notifiers import audience, fan_out_parts
-from notifiers.audience import DEFAULT_CAPS, Caps, Circumstances, Slice, Suppressed, mode_of
+from notifiers import audience, fan_out_parts, silences
+from notifiers.audience import Circumstances, Slice, Suppressed
 from notifiers.database import insert as dialect_insert
 from notifiers.database import save_progress
 from notifiers.deliveries import ChannelName
@@ -25,8 +25,9 @@ from notifiers.delivery_ids import delivery_ids
 from notifiers.failpoints import failpoint
 from notifiers.fan_out_parts import SIDE_BY_SIDE
 from notifiers.holding import Held
-from notifiers.place_lists import covers
+from notifiers.place_lists import covers, together
 from notifiers.tables import ledger, notices
+from notifiers.told import DEFAULT_CAPS, Caps, already_told, can_say_more, left_to_say, mode_of, told_of_some
 from notifiers.transitions import sources
 from notifiers.waiting import Wait, wait_in_sql
 from rules.notices import Notice
@@ -199,17 +200,21 @@ class _FanOut:
         written = connection.execute(rows.execution_options(preserve_rowcount=True)).rowcount
         if written < 0:  # SQLite's driver does not count those of a statement that begins with WITH
             written = connection.exec_driver_sql("SELECT changes()").scalar_one()
-        if known.earlier:
+        if known.beside:
             self._merge(connection, channel, part)
-            if self._supersede:
-                self._replace_older(connection, channel, part)
+            self._say_the_rest(connection, channel, part)
+        if known.earlier and self._supersede:
+            self._replace_older(connection, channel, part)
         return written
 
     def _circumstances(self, connection: Connection, channel: ChannelName) -> Circumstances:
+        transitions = set(connection.execute(audience.earlier_notices(self._notice)).scalars())
         return Circumstances(
-            earlier=connection.execute(audience.earlier_notices(self._notice)).first() is not None,
+            earlier=bool(transitions),
+            beside=self._notice.transition in transitions,
             shared=connection.execute(audience.shared_contacts(self._notice, channel)).first() is not None,
             refused=connection.execute(audience.refused_contacts(channel)).first() is not None,
+            silences=tuple(silences.in_force(connection, self._notice, self._time_s)),
         )
 
     def _values(self, channel: ChannelName, person: Any) -> dict[str, ColumnElement[Any]]:
@@ -271,15 +276,33 @@ class _FanOut:
             ours.c.channel == ledger.c.channel,
             ours.c.reason == Suppressed.ALREADY_TOLD.value,
         )
-        places = select(ours.c.places).where(mine).scalar_subquery()
+        places = select(ours.c.places).where(mine).correlate(ledger).scalar_subquery()
+        more = left_to_say(self._notice, channel, ledger.c.recipient, places)
         connection.execute(
             update(ledger)
             .where(part.of(ledger.c.recipient), ledger.c.channel == channel, ledger.c.episode == self._notice.episode)
             .where(ledger.c.kind == self._notice.kind, ledger.c.mode == mode_of(self._notice))
-            .where(ledger.c.notice != self._notice.id, ledger.c.state.in_(sources("withdraw", "suppressed")))
-            .where(exists().where(mine))
-            .where(exists().where(theirs.c.id == ledger.c.notice, theirs.c.transition == self._notice.transition))
-            .values(places=ledger.c.places + "," + places, rules=ledger.c.rules + "," + self._notice.rule)
+            .where(ledger.c.notice != self._notice.id, exists().where(mine))
+            .where(exists().where(theirs.c.id == ledger.c.notice, can_say_more(ledger, theirs, self._notice)))
+            .values(places=together(ledger.c.places, more), rules=ledger.c.rules + "," + self._notice.rule)
+        )
+
+    def _say_the_rest(self, connection: Connection, channel: ChannelName, part: Slice) -> None:
+        """What the other rules of the transition do not say after all, because a dispatcher was faster than we, is said
+        by our own message; and that says nothing that they have said."""
+        mine = and_(ledger.c.notice == self._notice.id, ledger.c.channel == channel, part.of(ledger.c.recipient))
+        told = already_told(self._notice, channel, ledger.c.recipient, ledger.c.places, self._caps, beside=True)
+        connection.execute(
+            update(ledger)
+            .where(mine, ledger.c.reason == Suppressed.ALREADY_TOLD.value, ~told)
+            .values(state="planned", reason="planned", revision=0)
+        )
+        left = left_to_say(self._notice, channel, ledger.c.recipient, ledger.c.places)
+        connection.execute(
+            update(ledger)
+            .where(mine, ledger.c.state.in_(("planned", "held")))
+            .where(told_of_some(self._notice, channel, ledger.c.recipient), left.not_in(("", ledger.c.places)))
+            .values(places=left)
         )
 
     def _replace_older(self, connection: Connection, channel: ChannelName, part: Slice) -> None:

@@ -17,10 +17,10 @@ from airshed.kafka.ingest import producer_of
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import encode, mark_in
 from notifiers import standings
-from notifiers.audience import DEFAULT_CAPS, Caps
 from notifiers.database import load_progress, reading, save_progress
 from notifiers.deliveries import Delivery
 from notifiers.planner import Progress, fan_out
+from notifiers.told import DEFAULT_CAPS, Caps
 from rules.notices import ActualNotice, ExerciseNotice, Notice
 from streams import metrics
 from streams.schemas import EpisodeEvent, Rejected

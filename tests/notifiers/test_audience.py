@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, literal, select, update
 
-from notifiers.audience import Caps
 from notifiers.database import reading
 from notifiers.delivery_ids import delivery_ids
 from notifiers.failpoints import arm
 from notifiers.planner import Progress, fan_out, plan
 from notifiers.suppressions import remember
 from notifiers.tables import ledger, notices, subscriber_places, subscribers, suppressions
+from notifiers.told import Caps
 from rules.notices import Audience, Notice, delivery_id
 from tests.notifiers.residents import person, rows
 from tests.notifiers.samples import NOON, fill, notice
