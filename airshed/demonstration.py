@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,14 +129,6 @@ class Demonstration:
                 pace.pause()
                 await notifying.dispatcher.drain()
                 redraw()
-
-    def _deciding(self) -> Iterator[ReadingBatch | Mark]:
-        """What arrives, with the marks that decide a step; those in between would only show open hours."""
-        detection = self.pack.airshed.detection
-        slices = self.simulation.slices()
-        for item in replay_arrivals(slices, step_s=detection.step_s, lateness_s=detection.lateness_s):
-            if not isinstance(item, Mark) or (epoch_s(item.time) - detection.lateness_s) % detection.step_s == 0:
-                yield item
 
     def _saw(self, outcome: Outcome, mark: Mark, readings: int) -> None:
         self.story.readings += readings

@@ -57,7 +57,10 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "month": ("int", "local month, 1–12"),
     "date": ("string", "local date, e.g. 2026-02-17"),
     "holiday": ("bool", "the local date is one of the holidays of the pack"),
-    "times_told": ("int", "notices this rule has made in this episode"),
+    "times_told": (
+        "int",
+        "notices this rule has made in this episode since it opened; one that resumes after its close begins anew",
+    ),
     "hours_since_told": ("int", "whole hours since the latest of them, -1 before the first"),
     "highest_told": ("int", "highest level at which this rule has spoken in this episode, 0 before"),
     "forecast": (

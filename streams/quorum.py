@@ -67,15 +67,9 @@ def province_state(
         concentrations: of the same stations, those that the levels look at.
         low_cost: they are low-cost sensors.
     """
-    needed = min(airshed.detection.minimum_stations, known)
-    unknown = not valid or len(valid) < needed or len(valid) < airshed.detection.minimum_coverage * known
     indices = [index for _, index, _ in valid]
     days = sorted([day for _, _, day in valid if day is not None])
-    here = _Medians(None, None, {})
-    if not unknown:
-        found = medians(concentrations, airshed, needed, known) if concentrations else {}
-        here = _Medians(median(indices), median(days) if days else None, found)
-    reached = None if unknown else _reached(airshed, province, here, indices[max(needed, (len(indices) + 1) // 2) - 1])
+    here, reached = _hour(airshed, province, known, indices, days, concentrations)
     level = 0 if reached is None else airshed.level_met(reached)
     return ProvinceState(
         airshed=airshed.code,
@@ -113,6 +107,23 @@ class _Medians(NamedTuple):
     hourly: int | None
     daily: int | None
     concentrations: dict[str, float]
+
+
+def _hour(
+    airshed: Airshed,
+    province: str,
+    known: int,
+    indices: Sequence[int],
+    days: Sequence[int],
+    concentrations: Sequence[Mapping[str, float]],
+) -> tuple[_Medians, float | None]:
+    """The hour and what it reaches, ``None`` with too few stations. Orders as of :func:`_left_over`."""
+    needed = min(airshed.detection.minimum_stations, known)
+    if not indices or len(indices) < needed or len(indices) < airshed.detection.minimum_coverage * known:
+        return _Medians(None, None, {}), None
+    found = medians(concentrations, airshed, needed, known) if concentrations else {}
+    here = _Medians(median(indices), median(days) if days else None, found)
+    return here, _reached(airshed, province, here, indices[max(needed, (len(indices) + 1) // 2) - 1])
 
 
 def _left_over(

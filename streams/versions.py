@@ -35,10 +35,12 @@ class Activation(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Versions(Protocol):
-    """The packs a stage may be asked to judge by. Called while deciding: answers at once, without I/O."""
+    """The packs a stage may be asked to judge by. Called while deciding: answers at once, from memory."""
 
     def airshed(self, code: str, reference: str) -> Airshed:
-        """The airshed as a pack describes it. Raises when that pack is not at hand."""
+        """The airshed as a pack describes it. Raises when that pack is not at hand.
+
+        A pack that was activated elsewhere and is asked for here the first time may have to be read; no other."""
         ...
 
     def replaced(self, reign: Reign) -> bool:
@@ -53,7 +55,11 @@ class Versions(Protocol):
 
 
 class OnePack:
-    """The one configured pack, for as long as it is configured."""
+    """The one configured pack, for as long as it is configured.
+
+    The former one is not at hand after a restart with another, so that an open episode goes on under the new one. Where
+    episodes are to keep theirs, the packs lie on a shelf (``rules.shelf``).
+    """
 
     def __init__(self, airsheds: Iterable[Airshed], reference: str) -> None:
         self._airsheds = {airshed.code: airshed for airshed in airsheds}

@@ -142,6 +142,13 @@ def test_a_rule_sees_what_it_has_said_before() -> None:
     assert list(told(pack(once), course([1, 1, 2, 2, 1, 2]))) == [1, 3]
 
 
+def test_what_a_rule_has_said_is_forgotten_when_the_episode_closes_and_resumes() -> None:
+    rules = pack(rule("first", "times_told == 0", once_per="transition", cooling_hours=1))
+    kinds: list[TransitionKind] = ["opened", "status", "closed", "opened", "status"]
+    events = [event(kind, number, kind != "closed", "12", hour=number) for number, kind in enumerate(kinds, start=1)]
+    assert list(told(rules, events)) == [1, 4]
+
+
 def test_the_calendar_is_local() -> None:
     item = event(
         "status", 1, 1, "12", hour=19
