@@ -22,8 +22,8 @@ def count_index_values(batches: Iterable[IndexBatch]) -> None:
     """Station records as columns, by kind."""
     for batch in batches:
         present = ~np.isnan(batch.content.index)
-        revised = int((present & (batch.revisions > 0)).sum())
-        there = int(present.sum())
+        there = int(np.count_nonzero(present))
+        revised = int(np.count_nonzero(batch.revisions[present]))
         kinds = {"none": len(batch) - there}
         kinds |= {"final": there - revised, "revised": revised} if batch.occasion.final else {"provisional": there}
         for kind, number in kinds.items():

@@ -113,6 +113,8 @@ class Run(msgspec.Struct, array_like=True):
     def tally(self, level: Level, known: Known, hour_s: int) -> None:
         """Count a known hour for the further criteria. An hour in which one's quantity is unknown stands still."""
         criteria = level.criteria
+        if not criteria and not self.tallies:
+            return
         if len(self.tallies) != len(criteria):
             self.tallies = [Tally() for _ in criteria]
         for tally, criterion in zip(self.tallies, criteria, strict=True):
@@ -126,6 +128,8 @@ class Run(msgspec.Struct, array_like=True):
 
     def onset(self, level: Level, known: Known) -> int:
         """First hour of the exceedance that enters the level now, epoch seconds; 0 if nothing does."""
+        if self.above < level.enter_hours and not level.instead:
+            return 0  # the usual hour
         met = [
             tally if tally.hours >= criterion.enter_hours else None
             for tally, criterion in zip(self.tallies, level.criteria, strict=True)
@@ -157,7 +161,10 @@ class ProvinceLevels(msgspec.Struct, array_like=True):
     @property
     def level(self) -> int:
         """Number of the highest level it is on, 0 for none."""
-        return [run.on for run in self.runs].count(True)
+        for number, run in enumerate(self.runs):
+            if not run.on:
+                return number  # levels stand on each other
+        return len(self.runs)
 
     @property
     def since(self) -> int:

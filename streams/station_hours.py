@@ -259,7 +259,7 @@ class StationHours:
 
     def _publish(self, content: Content, hour: int, rows: Ints, revisions: NDArray[np.uint16]) -> Iterator[IndexBatch]:
         yield self._batch(content, rows, revisions, hour, "hour")
-        self._memory.publish(hour, rows, revisions, content.checksum())
+        self._memory.publish(hour, rows, revisions, content)
 
     def _publish_day(
         self, content: Content, hour: int, hours: int, rows: Ints, revisions: NDArray[np.uint16]
@@ -297,7 +297,7 @@ class StationHours:
         content = self._judged(hour, rows)
         # Another verdict on this hour changes the averages of the hours after it as new readings would.
         touched[rows[(self._bins.flags[slot, rows] != before).any(axis=1)]] = True
-        changed = np.flatnonzero(content.checksum() != self._memory.checksum[slot, rows])
+        changed = np.flatnonzero(content.checksum() != self._memory.checksums(slot, rows))
         if len(changed):
             rows = rows[changed]
             yield from self._publish(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.chunks import NEVER, SLOTS, Chunks, pack, unpack
+from streams.contents import Content
 from streams.screening.habits import Habits
 from streams.screening.peaks import Peaks
 from streams.stage import State, Unkept
@@ -36,7 +37,6 @@ class StationMemory:
     Attributes:
         bins: the hour bins.
         revision: ``(40, n) uint16``, latest revision published about an hour, ``NEVER`` if none.
-        checksum: ``(40, n) uint32``, of the content it had.
         days: latest day published, by station.
         peaks, habits: what screening remembers beside the bins.
         kept: whether anybody will ever read the state.
@@ -45,7 +45,8 @@ class StationMemory:
     def __init__(self, stations: Sequence[Station], state: State) -> None:
         self.bins = HourBins(len(stations))
         self.revision = np.full((RING_HOURS, len(stations)), NEVER, np.uint16)
-        self.checksum = np.zeros((RING_HOURS, len(stations)), np.uint32)
+        self._checksum = np.zeros((RING_HOURS, len(stations)), np.uint32)
+        self._unsummed: dict[int, tuple[Ints, Content]] = {}  # by slot, the latest content and its stations
         self.days: dict[int, Day] = {}
         self.peaks = Peaks(len(stations))
         self.habits = Habits(len(stations))
@@ -57,15 +58,30 @@ class StationMemory:
         """Let the ring end at ``newest``. What is forgotten stays in the state until its slot is written again."""
         emptied = self.bins.move_to(newest)
         self.peaks.move_to(newest)
-        self.revision[emptied], self.checksum[emptied] = NEVER, 0
+        self.revision[emptied], self._checksum[emptied] = NEVER, 0
+        for slot in emptied.tolist():
+            self._unsummed.pop(slot, None)
 
-    def publish(self, hour: int, rows: Ints, revisions: NDArray[np.uint16], checksums: NDArray[np.uint32]) -> None:
+    def publish(self, hour: int, rows: Ints, revisions: NDArray[np.uint16], content: Content) -> None:
         """Remember what was published about an hour of the stations ``rows``."""
         slot = hour % RING_HOURS
         self.revision[slot, rows] = revisions
-        self.checksum[slot, rows] = checksums
+        self._sum_up(slot)
+        self._unsummed[slot] = rows, content
         if self.kept:
             self.save(np.full(len(rows), slot), rows)
+
+    def checksums(self, slot: int, rows: Ints) -> NDArray[np.uint32]:
+        """Of what was published about the hour in a slot of the ring, for the stations ``rows``."""
+        self._sum_up(slot)
+        found: NDArray[np.uint32] = self._checksum[slot, rows]
+        return found
+
+    def _sum_up(self, slot: int) -> None:
+        """Only late data and the state ask for checksums: most hours of a recording are never asked about."""
+        if slot in self._unsummed:
+            rows, content = self._unsummed.pop(slot)
+            self._checksum[slot, rows] = content.checksum()
 
     def publish_day(self, row: int, day: Day) -> None:
         """Remember what was published about a day of a station."""
@@ -77,11 +93,13 @@ class StationMemory:
         """Write the bins at these slots of these stations."""
         assert self.bins.newest is not None
         oldest = self.bins.oldest
+        for slot in list(self._unsummed):
+            self._sum_up(slot)
         values = pack(
             Chunks(
                 oldest + (slots - oldest) % RING_HOURS,
                 self.revision[slots, rows],
-                self.checksum[slots, rows],
+                self._checksum[slots, rows],
                 self.bins.sums[slots, rows],
                 self.bins.covered[slots, rows],
                 self.bins.flags[slots, rows],
@@ -146,7 +164,7 @@ class StationMemory:
         self.bins.changed[:] = True
         published = chunks.hour[kept] <= (-1 if closed is None else closed)
         self.revision[slots, rows] = np.where(published, chunks.revision[kept], NEVER)
-        self.checksum[slots, rows] = np.where(published, chunks.checksum[kept], 0)
+        self._checksum[slots, rows] = np.where(published, chunks.checksum[kept], 0)
         self.bins.flags[slots, rows] = np.where(published[:, np.newaxis], chunks.flags[kept], 0)
 
     def _restore_screening(self) -> None:

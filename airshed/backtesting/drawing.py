@@ -18,6 +18,14 @@ Drawing = alt.LayerChart | alt.FacetChart
 Rows = Sequence[dict[str, Any]]
 
 
+def prepare() -> None:
+    """Start the engine that makes SVG, which takes a second or two: once in a process, by hand or with the first chart.
+
+    While readings are still being read there is time for it.
+    """
+    vl_convert.vegalite_to_svg({"mark": "point", "data": {"values": []}})
+
+
 class Sheet:
     """The data of one chart, beside its specification: Altair copies and checks what is inside it many times over."""
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, StrictUndefined
 
-from airshed.backtesting import charts, curves, sentences
+from airshed.backtesting import charts, curves, drawing, sentences
 from airshed.backtesting.comparison import Difference
 from airshed.backtesting.findings import Findings, NoticeRow, Yardstick
 from airshed.backtesting.measures import Measures
@@ -45,6 +45,11 @@ class Told:
     pictures: list[Picture]
 
 
+def prepare() -> None:
+    """Start what draws; a report that follows is there two seconds earlier."""
+    drawing.prepare()
+
+
 def write(path: Path, found: Findings, trials: Sequence[Trial], measure: Yardstick) -> None:
     """Write the report; a file that is there is replaced when the new one is complete.
 
@@ -59,7 +64,7 @@ def write(path: Path, found: Findings, trials: Sequence[Trial], measure: Yardsti
 
 def render(found: Findings, trials: Sequence[Trial], measure: Yardstick) -> str:
     """The page."""
-    drawing = _Drawing(found, trials, measure)
+    pictures = _Drawing(found, trials, measure)
     template = _environment(found).from_string(
         (resources.files("airshed.backtesting") / "report.html.j2").read_text(encoding="utf-8")
     )
@@ -67,8 +72,8 @@ def render(found: Findings, trials: Sequence[Trial], measure: Yardstick) -> str:
         found=found,
         new=found.packs[0],
         sentences=list(sentences.summary(found)),
-        overview=drawing.overview(),
-        spells=[drawing.spell(spell) for spell in spells(found, trials, measure)],
+        overview=pictures.overview(),
+        spells=[pictures.spell(spell) for spell in spells(found, trials, measure)],
         differences=_differences(found),
         tables=_tables(found),
     )

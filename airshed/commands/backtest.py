@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import msgspec
@@ -53,6 +54,8 @@ def backtest(
     airshed = trials[-1].pack.airshed
     measure = reference_of(airshed, reference)
     people = people_of(airshed, subscribers, facilities)
+    if report is not None:
+        Thread(target=_prepare, daemon=True).start()
     played = _played(readings, trials, _limits(config), quiet=json)
     over = yardstick(played, measure)
     found = findings(played, over, people, readings.name)
@@ -86,6 +89,13 @@ def _played(readings: Path, trials: list[Trial], limits: Limits | None, *, quiet
         task = bar.add_task("reading", total=1.0)
         recording = Recording(readings, trials[0].registry, lambda share: bar.update(task, completed=share))
         return play(recording, trials, limits)
+
+
+def _prepare() -> None:
+    """What a report needs takes two seconds to get ready: as long as the first readings are waited for."""
+    from airshed.backtesting import report as page
+
+    page.prepare()
 
 
 def _write(report: Path, found: Findings, trials: list[Trial], measure: Yardstick) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
-from streams.history import WINDOW_HOURS
+from streams.clock import HOUR_S
+from streams.history import WINDOW_HOURS, Window
 from streams.schemas import EpisodeEvent, ProvinceState
 from tests.streams.province_hours import airshed, hour_s, run, state, states, told, tracker
 
@@ -143,3 +145,20 @@ def test_an_onset_that_moves_into_an_earlier_episode_gets_a_name_of_its_own() ->
     events += run(stage, hours[16:], first=17)
     assert told(events) == ["4 opened 1 ABCDE", "12 eased 1 DE-ABC", "17 opened 1 AB"]
     assert [event.episode for event in events[1:]] == ["test-20260112T01Z-A", "test-20260112T01Z-A-2"]
+
+
+def test_the_start_of_the_window_is_what_its_end_was() -> None:
+    """Whether a start is taken from the end of its hour or folded anew, as after a restart, makes no difference."""
+    region = airshed()
+    table = {"A": "160*9 90*6 210*12 ?*8 160*40 90*30", "B": "160*20 ?*3 300*9 90*73", "C": "90*4 160*101"}
+    hours = [{one.province: one for one in hour} for hour in states(region, table)]
+    taken, folded = Window.before(hour_s(1), region), Window.before(hour_s(1), region)
+    for number in range(1, len(hours) + 1):
+        for window in (taken, folded):
+            window.fold(region, lambda time_s: hours[(time_s - hour_s(1)) // HOUR_S])
+            if number == 15:
+                window.force(region, "A", 2, 1, hour_s(3))
+        folded = msgspec.msgpack.decode(msgspec.msgpack.encode(folded), type=Window)
+        assert msgspec.msgpack.encode(taken) == msgspec.msgpack.encode(folded)
+    assert taken.start_s == hour_s(len(hours) - WINDOW_HOURS)
+    assert any(standing.level for standing in taken.start.values())
