@@ -129,8 +129,7 @@ class _Strip:
 
     def svg(self, chart: Drawing, title: str) -> str:
         """The finished strip."""
-        sized = chart.properties(width=WIDTH, height=ROW * len(self._legend.provinces), title=title)
-        return self._sheet.svg(sized)
+        return self._sheet.svg(chart, title, ROW * len(self._legend.provinces))
 
     def _rects(self, rows: Rows, **style: Any) -> alt.Chart:
         chart: alt.Chart = self._base(rows).mark_rect(**style).encode(x=self._x("start"), x2="end")

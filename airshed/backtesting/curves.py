@@ -8,7 +8,7 @@ from datetime import datetime
 
 import altair as alt
 
-from airshed.backtesting.drawing import WIDTH, Drawing, Sheet, milliseconds, time_axis
+from airshed.backtesting.drawing import Drawing, Sheet, milliseconds, time_axis
 
 HEIGHT = 170
 COLOURS = ["#00224e", "#c86a00"]
@@ -47,8 +47,7 @@ def lines(series: Sequence[Series], level: float, moments: Sequence[tuple[dateti
     curves = alt.layer(_curves(sheet, series, frame), dotted)
     upright = [_moments(sheet, silent, frame, "#d3b3c9", words=False), _moments(sheet, spoken, frame, "#9f2f7f")]
     layers = alt.layer(curves, *upright).resolve_scale(y="independent")
-    drawing: Drawing = layers.properties(width=WIDTH, height=HEIGHT, title=frame.title)
-    return sheet.svg(drawing)
+    return sheet.svg(layers, frame.title, HEIGHT)
 
 
 def _curves(sheet: Sheet, series: Sequence[Series], frame: Frame) -> alt.Chart:

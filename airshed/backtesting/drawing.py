@@ -38,12 +38,18 @@ class Sheet:
         self._data[name] = rows
         return alt.Chart(alt.NamedData(name=name))
 
-    def svg(self, chart: Drawing) -> str:
-        """Without roles and labels on every mark, most of its size otherwise; the figure has a text of its own."""
-        plain = chart.configure(font=FONT, aria=False, background="transparent", padding=2)
-        titled = plain.configure_title(anchor="start", fontSize=12, fontWeight="normal", color="#444")
-        specification = titled.configure_view(stroke=None).to_dict(validate=False)
-        svg: str = vl_convert.vegalite_to_svg(specification | {"datasets": self._data})
+    def svg(self, chart: Drawing, title: str, height: int) -> str:
+        """Without roles and labels on every mark, most of its size otherwise; the figure has a text of its own.
+
+        What concerns the whole is added to the finished specification: each method of a chart copies all that is in it.
+        """
+        specification = chart.to_dict(validate=False)
+        config = specification["config"]
+        config |= {"font": FONT, "aria": False, "background": "transparent", "padding": 2}
+        config["title"] = {"anchor": "start", "fontSize": 12, "fontWeight": "normal", "color": "#444"}
+        config["view"] |= {"stroke": None}
+        specification |= {"width": WIDTH, "height": height, "title": title, "datasets": self._data}
+        svg: str = vl_convert.vegalite_to_svg(specification)
         return _responsive(svg)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps, loads
 from pathlib import Path
 from threading import Thread
 from typing import Annotated
@@ -112,7 +113,11 @@ def _write(report: Path, found: Findings, trials: list[Trial], measure: Yardstic
 def _show(found: Findings, *, as_json: bool) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
     if as_json:
-        console.print_json(msgspec.json.encode(found).decode())
+        text = msgspec.json.encode(found).decode()
+        if console.is_terminal:
+            console.print_json(text)
+        else:  # the same without the colours, which take seconds to find in the findings of a year
+            typer.echo(dumps(loads(text), indent=2, ensure_ascii=False))
         return
     for sentence in sentences.summary(found):
         console.print(sentence)
