@@ -214,10 +214,12 @@ class Courier(Generic[M]):
         if switch.position(connection).stopped:
             ledger.settle(connection, row, "planned", "stopped", now_s, due_s=now_s)
             return Moved.FENCED
-        return ledger.begin(connection, row, self._worker, cast(Phase, self.channel.phase), now_s, content)
+        phase, lease_s = cast(Phase, self.channel.phase), self._settings.lease_s
+        return ledger.begin(connection, row, self._worker, phase, now_s, content, lease_s=lease_s)
 
     async def _enter_data(self, row: Claimed) -> None:
-        entered = await self._writer.write(lambda db: ledger.enter_data(db, row))
+        now_s, lease_s = self._machine.now_s(), self._settings.lease_s
+        entered = await self._writer.write(lambda db: ledger.enter_data(db, row, now_s, lease_s=lease_s))
         if entered is not Moved.APPLIED:  # a dispatcher that was paused too long: nothing has gone out yet, nor will it
             raise RetryableDeliveryError("the row was taken away", code="fenced")
         failpoint("after-data-mark")

@@ -154,12 +154,20 @@ def claim_unknown(
 
 
 def begin(
-    connection: Connection, row: Claimed, worker: str, phase: Phase, machine_s: float, content: str = ""
+    connection: Connection,
+    row: Claimed,
+    worker: str,
+    phase: Phase,
+    machine_s: float,
+    content: str = "",
+    *,
+    lease_s: float | None = None,
 ) -> Moved:
     """Write down that an attempt starts now. Only after this is committed may the provider be called.
 
     ``content`` is the digest of the words that go out, by which they can be found at the provider even if the
-    same message would be worded differently by then.
+    same message would be worded differently by then. ``lease_s``: the lease counts anew from here; the row may have
+    waited for its start.
 
     Refused (``FENCED``) when the lease has run out: another dispatcher may hold the row by now.
     """
@@ -168,7 +176,8 @@ def begin(
         connection,
         row,
         from_states=sources("begin", "sending"),
-        values={"state": "sending", "phase": phase, "attempts": number, "reason": "sending"},
+        values={"state": "sending", "phase": phase, "attempts": number, "reason": "sending"}
+        | _lease(machine_s, lease_s),
         also=ledger.c.lease_until_s > machine_s,
     )
     if moved is Moved.APPLIED:
@@ -188,9 +197,18 @@ def begin(
     return moved
 
 
-def enter_data(connection: Connection, row: Claimed) -> Moved:
-    """Write down that the body of a mail goes out now; until this is committed nothing can have been accepted."""
-    return _move(connection, row, from_states=sources("enter data", "sending"), values={"phase": "data"})
+def enter_data(connection: Connection, row: Claimed, machine_s: float = 0.0, *, lease_s: float | None = None) -> Moved:
+    """Write down that the body of a mail goes out now; until this is committed nothing can have been accepted.
+
+    ``lease_s``: the lease counts anew from here. A slow server takes minutes for what comes before the body; if the
+    lease ended while it reads that, the row would become unknown, and some are sent again then.
+    """
+    values = {"phase": "data"} | _lease(machine_s, lease_s)
+    return _move(connection, row, from_states=sources("enter data", "sending"), values=values)
+
+
+def _lease(machine_s: float, lease_s: float | None) -> dict[str, Any]:
+    return {} if lease_s is None else {"lease_until_s": machine_s + lease_s}
 
 
 def settle(

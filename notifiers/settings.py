@@ -45,7 +45,8 @@ class DispatchSettings:
     """How a dispatcher works.
 
     Attributes:
-        lease_s: how long a claimed row is held; must exceed the longest time a send can take.
+        lease_s: how long a claimed row is held; it counts anew when the attempt begins, and when the body of a mail
+            goes out. Must exceed the longest time that either takes.
         poll_s: pause between looks for new rows when there is nothing to do.
         backoff / outage: waits after one message was refused for now / the whole channel was down.
         policy: by kind of notice, what happens to a message nobody can ask about.

@@ -76,13 +76,14 @@ STEPS: tuple[Step, ...] = (
     Step(
         "begin",
         {"claimed": ("sending",)},
-        "committed BEFORE the provider is called; refused when the lease is over",
+        "committed BEFORE the provider is called; refused when the lease is over, which else counts anew",
         "notifiers/ledger.py",
     ),
     Step(
         "enter data",
         {"sending": ("sending",)},
-        "mail: committed before the body goes out, the first moment at which the server could accept it",
+        "mail: committed before the body goes out, the first moment at which the server could accept it; "
+        "the lease counts anew",
         "notifiers/ledger.py",
     ),
     Step(

@@ -10,17 +10,20 @@ from typing import get_args
 import pytest
 from sqlalchemy import Engine, update
 
+from notifiers import upkeep
 from notifiers.database import reading
 from notifiers.deliveries import Delivery
 from notifiers.lane import DispatchSettings
 from notifiers.links import Links
+from notifiers.messages import ExerciseMessage, OnData, Receipt
 from notifiers.reports import attempts_of, pending, unpublished
 from notifiers.sandbox import Sandbox
 from notifiers.tables import facilities, subscribers
 from rules.notices import NoticeKind
 from streams import metrics
+from streams.clock import ManualClock
 from tests.notifiers.samples import NOON, fill, notice
-from tests.notifiers.workplace import dispatching, email_channel, found, planned, sms_channel
+from tests.notifiers.workplace import QUICK, dispatching, email_channel, found, planned, sms_channel
 
 EPISODE = "red-river-delta-20260117T06-01"
 
@@ -234,6 +237,35 @@ async def test_a_lost_answer_is_found_although_the_words_would_be_others_now(
         await dispatcher.drain(1)
     assert Counter(d.state for d in found(sqlite_engine) if d.channel == "sms") == {"sent": 2}
     assert len(sandbox.phone.messages) == 2
+
+
+async def test_a_slow_mail_server_gets_no_mail_twice(engine: Engine, sandbox: Sandbox, tmp_path: Path) -> None:
+    """What comes before the body and the body itself each take most of a lease, and another dispatcher looks for dead
+    ones meanwhile. Nobody could ask this server, so that what it takes away is sent again."""
+    fill(engine, tmp_path, 0, 1)
+    planned(engine, notice("request", recipients="facilities"))
+    machine = ManualClock(1_000_000.0)
+    mail = email_channel(sandbox.addresses, lookup_url="")
+    send = mail.send
+
+    async def most_of_a_lease() -> None:
+        machine.advance(0.8 * QUICK.lease_s)
+        with engine.begin() as connection:
+            upkeep.recover(connection, None, machine.now_s(), 0.0)
+
+    async def slowly(message: ExerciseMessage, on_data: OnData) -> Receipt:
+        async def to_the_body() -> None:
+            await most_of_a_lease()
+            await on_data()
+            await most_of_a_lease()
+
+        return await send(message, to_the_body)
+
+    mail.send = slowly  # type: ignore[method-assign]
+    async with dispatching(engine, [mail], machine=machine) as dispatcher, asyncio.timeout(30):
+        await dispatcher.drain(0.1)
+    assert len(sandbox.mailbox.mails) == 1
+    assert {(d.state, d.reason) for d in found(engine) if d.channel == "email"} == {("sent", "accepted")}
 
 
 async def test_stopping_finishes_what_is_under_way(sqlite_engine: Engine, sandbox: Sandbox, tmp_path: Path) -> None:

@@ -160,6 +160,27 @@ def test_another_workers_rows_are_left_alone_until_the_lease_is_over(engine: Eng
         assert recover(connection, None, 1060.0, 0.0)["planned"] == 3
 
 
+def test_a_slow_mail_is_not_taken_away_while_it_goes_on(engine: Engine, tmp_path: Path) -> None:
+    """It waited for its start, then for a server that took its time before the body: the lease ended while the server
+    read that, and a request was sent again."""
+    prepared(engine, tmp_path, subscribers=1)
+    (row,) = take(engine, at=1000.0)
+
+    def others_take(at: float) -> int:
+        with engine.begin() as connection:
+            return sum(recover(connection, None, at, 0.0).values())
+
+    with engine.begin() as connection:
+        assert begin(connection, row, "w1", "connect", 1050.0, lease_s=60.0) is Moved.APPLIED
+    assert others_take(1109.0) == 0
+    with engine.begin() as connection:
+        assert enter_data(connection, row, 1109.5, lease_s=60.0) is Moved.APPLIED
+    assert others_take(1169.0) == 0
+    with engine.begin() as connection:
+        assert settle(connection, row, "sent", "accepted", 1169.2) is Moved.APPLIED
+    assert state(engine, row.id) == ("sent", "accepted")
+
+
 def test_a_paused_dispatcher_cannot_send_or_settle_a_row_it_lost(engine: Engine, tmp_path: Path) -> None:
     """F7 and F12: stopped for longer than its lease, it wakes up holding an old epoch."""
     prepared(engine, tmp_path, subscribers=1)
