@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, exists, select
+from sqlalchemy import Connection, Engine, exists, func, select
 from sqlalchemy.orm import aliased
 
 from notifiers import confirmations, missing_keys, standings
@@ -23,7 +23,7 @@ from notifiers.planner import load_notice
 from notifiers.renderer import Renderer
 from notifiers.service_words import code_letter, code_sms
 from notifiers.speech import spoken
-from notifiers.tables import attempts, facilities, ledger, subscribers
+from notifiers.tables import attempts, escalation_calls, facilities, ledger, subscribers
 from notifiers.tables import confirmations as asked_for
 from notifiers.withdrawal import OPTED_OUT
 from rules.notices import ActualNotice, Notice
@@ -57,12 +57,19 @@ class Composer:
             people = _addressees(connection, rows)
             tries = _tries(connection, rows)
             first = _first_ones(connection, rows)
+            calls = _calls_so_far(connection, rows)
             events = standings.of(connection, {row.episode for row in rows if row.notice}, now_s)
         composed: dict[str, Message | UnsendableError] = {}
         for row in rows:
             try:
                 composed[row.id] = self._message(
-                    row, people.get(row.id), now_s, tries.get(row.id, []), events.get(row.episode), row.id in first
+                    row,
+                    people.get(row.id),
+                    now_s,
+                    tries.get(row.id, []),
+                    events.get(row.episode),
+                    first=row.id in first,
+                    nth_call=calls.get(row.id, 1),
                 )
             except UnsendableError as error:
                 composed[row.id] = error
@@ -91,7 +98,9 @@ class Composer:
         now_s: float,
         tries: list[tuple[float, str]],
         event: EpisodeEvent | None,
+        *,
         first: bool,
+        nth_call: int,
     ) -> Message:
         if person is None or person["sealed"] is None:
             reason = OPTED_OUT if person is not None and row.channel in person["stopped"] else "no-contact"
@@ -124,7 +133,7 @@ class Composer:
             language=row.language,
             sender_name=_sender(notice, row.language),
             contact=addressee.contact,
-            content=self._content(row, notice, addressee, link),
+            content=self._content(row, notice, addressee, link, nth_call),
             unsubscribe=stop_link,
             useful_s=row.valid_until_s - now_s,
             first_tried_s=min((started_s for started_s, _ in tries), default=0.0),
@@ -149,12 +158,12 @@ class Composer:
             tried=frozenset(content for _, content in tries),
         )
 
-    def _content(self, row: Claimed, notice: Notice, addressee: Addressee, link: str) -> Content:
+    def _content(self, row: Claimed, notice: Notice, addressee: Addressee, link: str, nth_call: int) -> Content:
         if row.channel == "sms":
             return self._renderer.sms(notice, row.language, addressee, link)
         letter = self._renderer.letter(notice, row.language, addressee, link)
         if row.channel == "voice":
-            return spoken(letter, _sender(notice, row.language), row.language)
+            return spoken(letter, _sender(notice, row.language), row.language, nth_call)
         return payload(notice, row.id, link) if row.channel == "webhook" else letter
 
     def _load_notice(self, notice: str) -> Notice:
@@ -227,6 +236,23 @@ def _first_ones(connection: Connection, rows: list[Claimed]) -> set[str]:
         earlier.c.state.in_(("sent", "delivered", "unknown")),
     )
     return set(connection.execute(select(ledger.c.id).where(ledger.c.id.in_(wanted), ~had)).scalars())
+
+
+def _calls_so_far(connection: Connection, rows: list[Claimed]) -> dict[str, int]:
+    """Which call about its notice each row of an escalation is, from 1; the same whenever it is composed."""
+    wanted = [row.id for row in rows if row.channel == "voice"]
+    if not wanted:
+        return {}
+    other = aliased(escalation_calls, name="other")
+    of_call = (
+        other.c.notice == escalation_calls.c.notice,
+        other.c.recipient == escalation_calls.c.recipient,
+        other.c.channel == "voice",
+        other.c.number <= escalation_calls.c.number,
+    )
+    number = select(func.count()).where(*of_call).scalar_subquery()
+    found = select(escalation_calls.c.delivery, number.label("nth")).where(escalation_calls.c.delivery.in_(wanted))
+    return {row.delivery: int(row.nth) for row in connection.execute(found)}
 
 
 def _tries(connection: Connection, rows: list[Claimed]) -> dict[str, list[tuple[float, str]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, select, update
 
 from notifiers.composer import Composer
@@ -63,3 +64,11 @@ def test_an_exercise_says_so_in_the_first_word_of_a_call() -> None:
         "EXERCISE. This is an automatic call from Air Centre. EXERCISE:"
     )
     assert spoken(Letter("Request", "", ""), "Air Centre", "en").text.startswith("This is an automatic call")
+
+
+@pytest.mark.parametrize(("language", "says"), [("vi", "lần thứ 2"), ("en", "call number 2")])
+def test_a_second_call_says_so(language: str, says: str) -> None:
+    assert says in spoken(Letter("Request", "", ""), "Air Centre", language, 2).text
+    assert says not in spoken(Letter("Request", "", ""), "Air Centre", language, 1).text
+    again = spoken(Letter("EXERCISE: Request", "", ""), "Air Centre", "en", 3).text
+    assert again.startswith("EXERCISE. This is automatic call number 3")

@@ -320,6 +320,20 @@ async def test_over_the_sandbox_with_a_restart_at_every_step(engine: Engine, san
     assert (only(engine).state, only(engine).reason) == ("finished", "started")
 
 
+async def test_the_second_call_says_that_it_is_one(engine: Engine, sandbox: Sandbox, tmp_path: Path) -> None:
+    fill(engine, tmp_path, 0, 1)
+    planned(engine, request())
+    following = replace(QUICK, escalations=(PLAN,))
+    for minute in (0, 10, 20, 30, 40):
+        channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses), voice_channel(sandbox)]
+        async with dispatching(engine, channels, settings=following, now_s=at(minute)) as dispatcher:
+            await dispatcher.drain(2)
+        await sandbox.switchboard.settled()
+    first, second = (call.twiml for call in sandbox.switchboard.calls.values())
+    assert "lần thứ" not in first
+    assert "lần thứ 2" in second
+
+
 CHANNELS: tuple[ChannelName, ...] = ("sms", "email", "voice")
 
 
