@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -23,6 +24,8 @@ from streams.indices import STANDARDS
 
 OVERVIEW_DAYS = 92
 """A quarter of a year to a row of the overview: ten pixels a day, wide enough for a digit."""
+
+_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ")
 
 _NO_TABLE = (25.0, 50.0, 75.0, 150.0, 250.0)
 """Bounds of the colours where a standard has no table for 24 hours of PM2.5."""
@@ -187,8 +190,13 @@ def _environment(found: Findings) -> Environment:
     def places(codes: Sequence[str]) -> str:
         return ", ".join(found.provinces.get(code, code) for code in codes)
 
+    def local(reason: str) -> str:
+        """Reasons name times of UTC; all others on the page are local."""
+        return _UTC.sub(lambda time: moment(datetime.fromisoformat(time[0])), reason)
+
     environment.filters |= {
         "moment": moment,
+        "local": local,
         "places": places,
         "measure": sentences.value,
         "stamp": lambda time_s: moment(datetime.fromtimestamp(time_s, zone)),

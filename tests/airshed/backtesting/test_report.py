@@ -125,10 +125,20 @@ def test_every_notice_and_transition_is_told_with_its_reason(alone: Made) -> Non
     assert pack.notices
     for notice in pack.notices:
         assert notice.rule in text
-        assert html.escape(notice.reason).replace("&#x27;", "&#39;") in text
+        for part in re.split(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", notice.reason):
+            assert html.escape(part).replace("&#x27;", "&#39;") in text
     for episode in pack.episodes:
         assert episode.name in text
     assert "Differences" not in text
+
+
+def test_every_time_on_the_page_is_local(alone: Made) -> None:
+    """Reasons name the onset in UTC."""
+    said = [notice.reason for pack in alone.found.packs for notice in pack.notices]
+    onset = next(match for reason in said if (match := re.search(r"since (\d{4}-\d\d-\d\dT\d\d:\d\dZ)", reason)))
+    local = datetime.fromisoformat(onset[1]).astimezone(ZoneInfo(alone.found.zone))
+    assert f"exceeding since {local:%-d %b %H:%M}" in alone.text
+    assert not re.search(r"\d\dT\d\d:\d\dZ", alone.text)
 
 
 def test_differences_come_before_everything_else(both: Made) -> None:
