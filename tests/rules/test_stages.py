@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rules.conditions import Condition, variables_of
 from rules.engine import RuleEngine
@@ -15,8 +18,9 @@ from rules.model import Pack, Quorum, Rule, RuleAudience
 from rules.readiness import Reason
 from rules.variables import Memory
 from streams.errors import PackError
-from streams.schemas import EpisodeEvent, TransitionKind
-from tests.rules.test_engine import PACK, event, heard
+from streams.schemas import EpisodeEvent, Mark, TransitionKind
+from tests.rules.test_engine import PACK, engine, event, heard, lives
+from tests.streams.crashes import crashing, once, undisturbed
 
 ALWAYS: list[TransitionKind] = ["opened", "escalated", "eased", "status"]
 
@@ -192,6 +196,27 @@ def test_approval_and_quiet_hours_travel_with_the_notice() -> None:
         ("none", ""),
         ("none", "21:00-07:00"),
     ]
+
+
+BUSY = pack(
+    *LADDER.rules,
+    rule("patient", "level >= 2", for_hours=2, once_per="transition", cooling_hours=3),
+    rule("regional", quorum=Quorum(provinces=2, level=2), cooling_hours=4),
+    rule("counted", "times_told < 3 && hours_since_told != 1", once_per="transition", cooling_hours=2),
+    rule("end", on=["closed", "eased"], notice="all-clear", template="release", actions={}),
+)
+"""Everything that a rule may have to remember, in one pack."""
+
+
+@settings(max_examples=60, deadline=None)
+@given(lives(), st.randoms(use_true_random=False))
+def test_what_waits_counts_and_stands_survives_being_killed_at_any_write(calls: list[Any], random: Any) -> None:
+    make = partial(engine, pack=BUSY)
+    said = crashing(make, calls, lambda _: random.choice([None, 0, 1, 2]))
+    steady = undisturbed(make, calls)
+    assert once(said, lambda notice: notice.id) == once(steady, lambda notice: notice.id)
+    ids = [notice.id for notice in steady if not isinstance(notice, Mark)]
+    assert len(ids) == len(set(ids))
 
 
 HEAD = """
