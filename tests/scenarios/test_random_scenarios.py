@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
+from importlib import resources
 from itertools import pairwise
 
 import msgspec
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 
 from airshed.pipeline import Pipeline
 from airshed.rehearsal import listed
-from rules.loading import load_pack
+from rules.loading import load_pack, parse_pack
+from rules.model import Pack
 from streams.batches import ReadingBatch
 from streams.gateway import Slice, replay_arrivals, slices
 from streams.schemas import Mark
@@ -23,6 +26,23 @@ from streams.sources.simulation import Simulation, simulate
 from streams.stations import StationRegistry
 
 PACK = load_pack("vietnam-2026")
+STEP = """on: [opened, grown, escalated, eased, status], notice: instruction, template: instruction,
+    audience: {recipients: authorities, provinces: episode}, actions: {vi: [một], en: [one]}"""
+WAITING = f"""
+  - {{id: stage-1, when: level >= 1, for_hours: 3, {STEP}}}
+  - {{id: stage-2, when: level >= 2, extends: stage-1, quorum: {{provinces: 2, level: 2}}, {STEP}}}
+  - {{id: reminder, when: times_told < 4 && hour % 2 == 0, once_per: transition, cooling_hours: 5, {STEP}}}
+  - id: stages-lifted
+    on: [eased, status]
+    when: level < 2 && hours_since_onset > 20
+    notice: all-clear
+    audience: {{recipients: authorities, provinces: episode}}
+    template: instruction-end
+    revokes: [stage-2]
+"""
+"""Rules that wait, stand on each other until revoked, need a quorum and count what they have said."""
+PLAIN = (resources.files("rules") / "packs" / "vietnam-2026.yaml").read_text(encoding="utf-8")
+PACKS = {"as it comes": PACK, "with rules that wait": parse_pack("waiting.yaml", (PLAIN + WAITING).encode())}
 LATENESS_S = PACK.airshed.detection.lateness_s
 PROVINCES = ("01", "24", "31", "33")  # Hà Nội – Bắc Ninh – Hải Phòng, with Hưng Yên beside all of them
 HOURS = 96
@@ -74,7 +94,12 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 
 def play(
-    arrivals: Sequence[Slice], registry: StationRegistry, *, restarts: frozenset[int] = frozenset(), piece: int = 10**9
+    arrivals: Sequence[Slice],
+    registry: StationRegistry,
+    pack: Pack = PACK,
+    *,
+    restarts: frozenset[int] = frozenset(),
+    piece: int = 10**9,
 ) -> list[bytes]:
     """Play what arrives, and return what the stages said, as bytes.
 
@@ -83,7 +108,7 @@ def play(
     states: dict[str, dict[str, bytes]] = defaultdict(dict)
 
     def stages() -> Pipeline:
-        return Pipeline(PACK, registry, states.__getitem__, mode="exercise")
+        return Pipeline(pack, registry, states.__getitem__, mode="exercise")
 
     pipeline, marks = stages(), 0
     lines: list[bytes] = []
@@ -121,21 +146,22 @@ def disordered(simulation: Simulation, chance: np.random.Generator) -> list[Slic
 @SETTINGS
 @given(
     scenario=scenarios(),
+    pack=st.sampled_from(sorted(PACKS)),
     seed=st.integers(0, 10**6),
     piece=st.sampled_from([3, 7, 50]),
     restarts=st.frozensets(st.integers(1, 200), min_size=3),
 )
 def test_order_repetition_batch_sizes_and_restarts_change_nothing(
-    scenario: Scenario, seed: int, piece: int, restarts: frozenset[int]
+    scenario: Scenario, pack: str, seed: int, piece: int, restarts: frozenset[int]
 ) -> None:
     simulation = simulate(seed, scenario)
     registry = listed(simulation, PACK)
     arrivals = arrivals_of(simulation)
-    expected = play(arrivals, registry)
+    expected = play(arrivals, registry, PACKS[pack])
     shuffled = disordered(simulation, np.random.Generator(np.random.PCG64(seed)))
-    assert play(shuffled, registry) == expected, "order and repetition"
-    assert play(arrivals, registry, piece=piece) == expected, "batch sizes"
-    assert play(arrivals, registry, restarts=restarts) == expected, "restarts"
+    assert play(shuffled, registry, PACKS[pack]) == expected, "order and repetition"
+    assert play(arrivals, registry, PACKS[pack], piece=piece) == expected, "batch sizes"
+    assert play(arrivals, registry, PACKS[pack], restarts=restarts) == expected, "restarts"
 
 
 def test_what_is_lost_does_change_something() -> None:
@@ -147,12 +173,14 @@ def test_what_is_lost_does_change_something() -> None:
         days=HOURS // 24,
         cycle_s=HOUR_S,
         stations=dict.fromkeys(PROVINCES, 3),
-        courses=only(bad_air((20, 60, 140)), "24", "33"),
+        courses=only(bad_air((20, 56, 190)), "24", "33"),
         daily_cycle=STEADY_DAY,
     )
     simulation = simulate(1, scenario)
     registry, arrivals = listed(simulation, PACK), arrivals_of(simulation)
     whole = play(arrivals, registry)
+    waiting = b"".join(play(arrivals, registry, PACKS["with rules that wait"]))
+    assert set(re.findall(rb'"rule":"([^"]*)"', waiting)) >= {b"stage-2", b"reminder", b"stages-lifted"}
     assert any(b'"kind":"opened"' in line for line in whole)
     assert any(b'"kind":"closed"' in line for line in whole)
     assert play(arrivals[: len(arrivals) // 2], registry) != whole
