@@ -96,6 +96,9 @@ def take(
         if row.id in verdicts and last_look.apply(connection, row, verdicts[row.id]):
             state = verdicts[row.id].state
             put_aside[state] = put_aside.get(state, 0) + 1
+    idle = [row for row in claimed if row.id in verdicts and verdicts[row.id].reason == superseding.SUPERSEDED]
+    if idle:
+        put_aside["suppressed"] = put_aside.get("suppressed", 0) + superseding.sweep(connection, idle, now_s)
     rows = [row for row in claimed if row.id not in verdicts]
     return Taken(rows, put_aside, storms, position=position.says)
 

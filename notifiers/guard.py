@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal, literal_column, select, update
@@ -70,9 +71,10 @@ _CLOSED = notices.c.guard.in_([literal_column("''"), literal_column("'waiting'")
 """Written out, not bound, so that both databases see that the small index of guarded notices answers it."""
 
 
-def admitted() -> ColumnElement[bool]:
-    """Of a ledger row: whether its notice has been let go."""
-    return ledger.c.notice.not_in(select(notices.c.id).where(_CLOSED))
+def admitted(row: Any = ledger) -> ColumnElement[bool]:
+    """Of a ledger row, or of an alias of the ledger: whether its notice has been let go."""
+    let_go: ColumnElement[bool] = row.c.notice.not_in(select(notices.c.id).where(_CLOSED))
+    return let_go
 
 
 def is_waiting() -> ColumnElement[bool]:

@@ -19,13 +19,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from notifiers import suppressions
 from notifiers.deliveries import ChannelName, DeliveryState
 from notifiers.place_lists import meets, provinces_in
-from notifiers.tables import attempts, heard, ledger
+from notifiers.tables import attempts, heard, ledger, notices
 from notifiers.transitions import sources
 from rules.notices import NoticeKind
 
@@ -106,6 +120,7 @@ def claim(
     channel, so that nobody reads the end before the warning. ``also`` narrows the choice further.
     """
     earlier = aliased(ledger, name="earlier")
+    guarded = select(notices.c.id).where(notices.c.guard.in_([literal_column("''"), literal_column("'waiting'")]))
     waits = exists().where(
         earlier.c.recipient == ledger.c.recipient,
         earlier.c.channel == ledger.c.channel,
@@ -114,8 +129,13 @@ def claim(
         earlier.c.mode == ledger.c.mode,
         earlier.c.notice_time_s < ledger.c.notice_time_s,
         or_(
-            # what waits for its second try (:mod:`notifiers.undelivered`) holds up nothing that is newer
-            and_(earlier.c.state == "planned", earlier.c.reason.not_in(_SECOND_TRY)),
+            # what waits for its second try (:mod:`notifiers.undelivered`) or for a person to let its notice go
+            # (:mod:`notifiers.guard`) holds up nothing that is newer
+            and_(
+                earlier.c.state == "planned",
+                earlier.c.reason.not_in(_SECOND_TRY),
+                earlier.c.notice.not_in(guarded.where(notices.c.guard == "waiting")),
+            ),
             earlier.c.state.in_(("claimed", "sending")),
             and_(earlier.c.state == "unknown", earlier.c.reason != UNKNOWABLE),
         ),

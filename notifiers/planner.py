@@ -25,7 +25,7 @@ from notifiers.delivery_ids import delivery_ids
 from notifiers.failpoints import failpoint
 from notifiers.fan_out_parts import SIDE_BY_SIDE
 from notifiers.holding import Held
-from notifiers.place_lists import covers, together
+from notifiers.place_lists import together
 from notifiers.tables import ledger, notices
 from notifiers.told import DEFAULT_CAPS, Caps, already_told, can_say_more, left_to_say, mode_of, told_of_some
 from notifiers.transitions import sources
@@ -57,15 +57,15 @@ def plan(
     *,
     progress: Progress | None = None,
     caps: Caps = DEFAULT_CAPS,
-    supersede: bool = False,
 ) -> int:
     """Write the notice and a row per recipient and channel, in the caller's transaction. Returns the rows written.
 
     A notice that is planned already changes nothing. What is planned depends on the registries and on what was
-    planned before, never on how far sending has come (but for corrections, which go to those who may have got what
-    was wrong, and for ``supersede``, see :func:`fan_out`). Notices to authorities get no rows: the console shows them.
+    planned before, never on how far sending has come (but for corrections, which go to those who may have got what was
+    wrong, and for rules of one transition, which share a message while it can still be changed). Notices to authorities
+    get no rows: the console shows them.
     """
-    fan = _FanOut(notice, caps, CHUNK, supersede=supersede)
+    fan = _FanOut(notice, caps, CHUNK)
     written = 0
     for part in fan.begin(connection):
         while (more := fan.write_slice(connection, part)) is not None:
@@ -80,7 +80,6 @@ def fan_out(
     *,
     progress: Progress | None = None,
     caps: Caps = DEFAULT_CAPS,
-    supersede: bool = False,
     chunk: int = CHUNK,
 ) -> int:
     """As :func:`plan`, in a transaction per slice: memory and transactions stay small however many are addressed.
@@ -89,12 +88,8 @@ def fan_out(
     same call later goes on where it was; ``progress`` is kept with the end only, so the notice comes again until then.
     Two processes that plan the same notice take turns slice by slice. Messages of earlier slices may go out while later
     ones are written. When one part fails, the others come to their end before the error is raised.
-
-    Args:
-        supersede: withdraw unsent older messages of the episode and kind to recipients whom this notice goes to now.
-            For live operation: what is unsent depends on the pace of sending, which a replay must not.
     """
-    fan = _FanOut(notice, caps, chunk, supersede=supersede)
+    fan = _FanOut(notice, caps, chunk)
     with engine.begin() as connection:
         parts = fan.begin(connection, SIDE_BY_SIDE if connection.dialect.name == "postgresql" else 1)
     failpoint("after-notice")
@@ -141,8 +136,8 @@ def _end(connection: Connection, notice: Notice, progress: Progress | None) -> N
 class _FanOut:
     """The writing of one notice's rows, slice after slice; what is written stands in the database alone."""
 
-    def __init__(self, notice: Notice, caps: Caps, chunk: int, *, supersede: bool = False) -> None:
-        self._notice, self._caps, self._chunk, self._supersede = notice, caps, chunk, supersede
+    def __init__(self, notice: Notice, caps: Caps, chunk: int) -> None:
+        self._notice, self._caps, self._chunk = notice, caps, chunk
         self._known: dict[ChannelName, Circumstances] = {}
         self._time_s = int(notice.time.timestamp())
 
@@ -203,8 +198,6 @@ class _FanOut:
         if known.beside:
             self._merge(connection, channel, part)
             self._say_the_rest(connection, channel, part)
-        if known.earlier and self._supersede:
-            self._replace_older(connection, channel, part)
         return written
 
     def _circumstances(self, connection: Connection, channel: ChannelName) -> Circumstances:
@@ -304,28 +297,6 @@ class _FanOut:
             .where(told_of_some(self._notice, channel, ledger.c.recipient), left.not_in(("", ledger.c.places)))
             .values(places=left)
         )
-
-    def _replace_older(self, connection: Connection, channel: ChannelName, part: Slice) -> None:
-        """An unsent older message of the episode is not sent when this one says more of all its places now."""
-        ours = aliased(ledger, name="ours")
-        newer = exists().where(
-            ours.c.notice == self._notice.id,
-            ours.c.recipient == ledger.c.recipient,
-            ours.c.channel == ledger.c.channel,
-            ours.c.state == "planned",
-            covers(ours.c.places, ledger.c.places),  # else see notifiers/superseding.py
-        )
-        older = and_(
-            part.of(ledger.c.recipient),
-            ledger.c.channel == channel,
-            ledger.c.episode == self._notice.episode,
-            ledger.c.registry == self._notice.audience.recipients,
-            ledger.c.mode == mode_of(self._notice),
-            ledger.c.kind == self._notice.kind,
-            ledger.c.state.in_(sources("withdraw", "suppressed")),
-            ledger.c.notice_time_s < self._time_s,
-        )
-        self._suppress(connection, and_(older, newer))
 
     def _suppress(self, connection: Connection, which: ColumnElement[bool]) -> None:
         connection.execute(

@@ -3,6 +3,7 @@
 A later message speaks for the places it is about, and for no others. An all-clear takes its places out of what was to
 warn of them; a newer message of the same kind says more of its own, and takes over the rest, so that people with
 several places read one message. Only an earlier message that has no place left of which nothing newer is said is idle.
+What waits for an officer or for the storm guard has said nothing yet, and ends nothing.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select, true, update
 from sqlalchemy.orm import aliased
 
+from notifiers import guard
 from notifiers.ledger import Claimed
 from notifiers.place_lists import covers, holds, items, mentions, province_of, without
 from notifiers.tables import ledger
@@ -21,6 +23,10 @@ from notifiers.tables import ledger
 Rows = Callable[[Any], ColumnElement[bool]]
 """Which rows, as a test of the ledger or of an alias of it."""
 
+SUPERSEDED = "superseded"
+"""Reason of what has ended so."""
+
+_AT_ONCE = 10_000  # rows: some tenths of a second
 _UNCLAIMED = ("planned", "held")
 _UNDER_WAY = ("claimed", "sending", "unknown", "sent", "delivered")
 
@@ -56,6 +62,29 @@ def shortened(connection: Connection, rows: Sequence[Claimed], now_s: float) -> 
     return [replace(row, places=places.get(row.id, row.places)) for row in rows]
 
 
+def sweep(connection: Connection, rows: Sequence[Claimed], now_s: float) -> int:
+    """End more planned messages of the notices of these rows, which were superseded, as far as they are as well: or a
+    list of a million would be claimed a few at a time to find out. Returns how many, at most 10 000 of a notice."""
+    ended = 0
+    for mode, channel, notice, priority, time_s in {
+        (row.mode, row.channel, row.notice, row.priority, row.notice_time_s) for row in rows
+    }:
+        waiting = (
+            select(ledger.c.id)
+            .where(ledger.c.mode == mode, ledger.c.channel == channel, ledger.c.state == literal_column("'planned'"))
+            .where(ledger.c.priority == priority, ledger.c.notice_time_s == time_s, ledger.c.notice == notice)
+            .where(superseded(now_s))
+            .limit(_AT_ONCE)
+            .with_for_update(skip_locked=True)
+        )
+        ids = list(connection.execute(waiting).scalars())
+        idle = update(ledger).where(ledger.c.id.in_(ids))
+        if ids:
+            connection.execute(idle.values(state="suppressed", reason=SUPERSEDED, revision=ledger.c.revision + 1))
+        ended += len(ids)
+    return ended
+
+
 def _hand_over(connection: Connection, which: Rows, now_s: float) -> None:
     older, taker, newer = (aliased(ledger, name=name) for name in ("older", "taker", "newer"))
     places, rules = items(older.c.places), items(older.c.rules)
@@ -66,10 +95,16 @@ def _hand_over(connection: Connection, which: Rows, now_s: float) -> None:
         newer.c.kind == taker.c.kind,
         newer.c.state.in_(_UNCLAIMED),
         _has_happened(newer, now_s),
+        _is_let_go(newer),
     )
     # driven by the few that yield, not by all that are planned
     takers = select(taker.c.id).where(
-        which(older), _precedes(older, taker), *takes, is_newest, ~covers(taker.c.places, older.c.places)
+        which(older),
+        _precedes(older, taker),
+        *takes,
+        _is_let_go(taker),
+        is_newest,
+        ~covers(taker.c.places, older.c.places),
     )
     more_places = _added(older, places, yields, ~mentions(ledger.c.places, province_of(places.c.value)))
     more_rules = _added(older, rules, yields, ~holds(ledger.c.rules, rules.c.value))
@@ -106,6 +141,7 @@ def _speaker(now_s: float | None, states: Sequence[str]) -> tuple[Any, ColumnEle
     speaks = and_(
         _precedes(ledger, later),
         _has_happened(later, now_s),
+        _is_let_go(later),
         or_(later.c.kind == "all-clear", and_(later.c.kind == ledger.c.kind, later.c.state.in_(states))),
     )
     return later, speaks
@@ -121,6 +157,10 @@ def _precedes(one: Any, other: Any) -> ColumnElement[bool]:
         other.c.mode == one.c.mode,
         other.c.notice_time_s > one.c.notice_time_s,
     )
+
+
+def _is_let_go(row: Any) -> ColumnElement[bool]:
+    return and_(~and_(row.c.state == "held", row.c.reason == "approval"), guard.admitted(row))
 
 
 def _has_happened(row: Any, now_s: float | None) -> ColumnElement[bool]:

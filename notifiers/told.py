@@ -80,6 +80,7 @@ def already_told(
     changed = exists().where(later, later_row.c.notice_time_s > row.c.notice_time_s, later_said.c.level != notice.level)
     again = and_(
         row.c.state != "held",  # what waits has told nobody anything, and gives way to what is newer
+        said.c.guard != "waiting",
         row.c.notice_time_s > since_s,
         said.c.level == notice.level,
         covers(row.c.places, places),
@@ -91,10 +92,11 @@ def already_told(
 
 def can_say_more(row: Any, said: Any, notice: Notice) -> ColumnElement[bool]:
     """Whether a row of another rule of the same transition, and its notice, can still be about more places. Neither
-    message may need a person's yes: it would be said of the other's places as well."""
+    message may wait for a person's yes: it would be said of the other's places as well."""
     return and_(
         said.c.transition == notice.transition,
         said.c.approval == "none",
+        said.c.guard != "waiting",
         literal(notice.approval) == "none",
         row.c.state.in_(sources("withdraw", "suppressed")),
     )

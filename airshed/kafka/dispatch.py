@@ -53,13 +53,10 @@ class NoticePlanner:
         engine: Engine,
         planned: Callable[[Notice], Awaitable[None]] | None = None,
         caps: Caps = DEFAULT_CAPS,
-        supersede: bool = False,
         coming: Callable[[Notice], Awaitable[None]] | None = None,
     ) -> None:
-        """``coming`` is awaited before each notice is planned, ``planned`` after it and before the next one comes.
-        ``supersede``: withdraw unsent older notices that a new one replaces; in live operation only, for it depends on
-        the pace."""
-        self._caps, self._supersede = caps, supersede
+        """``coming`` is awaited before each notice is planned, ``planned`` after it and before the next one comes."""
+        self._caps = caps
         self._settings = settings
         self._engine = engine
         self._then, self._first = planned, coming
@@ -158,7 +155,7 @@ class NoticePlanner:
 
     def _plan(self, item: Notice | EpisodeEvent | None, progress: Progress) -> None:
         if isinstance(item, ActualNotice | ExerciseNotice):
-            fan_out(self._engine, item, progress=progress, caps=self._caps, supersede=self._supersede)
+            fan_out(self._engine, item, progress=progress, caps=self._caps)
             return
         with self._engine.begin() as connection:
             if item is not None:
@@ -200,7 +197,7 @@ async def run_dispatch(
 ) -> None:
     """The dispatch service: plans notices while ``send`` (the dispatchers' ``run``) sends what is planned."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(NoticePlanner(settings, engine, caps=caps, supersede=True).run(stop))
+        group.create_task(NoticePlanner(settings, engine, caps=caps).run(stop))
         group.create_task(_as_coroutine(send(stop)))
 
 

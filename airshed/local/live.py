@@ -99,7 +99,7 @@ class Live:
             self._pack,
             self._registry,
             mode=settings.mode,
-            plan=partial(plan, caps=caps_of(settings), supersede=True),
+            plan=partial(plan, caps=caps_of(settings)),
             heard=standings.note,
             extra_states=names,
             provisional=True,

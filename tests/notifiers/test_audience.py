@@ -18,7 +18,7 @@ from notifiers.suppressions import remember
 from notifiers.tables import ledger, notices, subscriber_places, subscribers, suppressions
 from notifiers.told import Caps
 from rules.notices import Audience, Notice, delivery_id
-from tests.notifiers.residents import person, rows
+from tests.notifiers.residents import person, rows, send
 from tests.notifiers.samples import NOON, fill, notice
 
 EVENING_MINUTE = 18 * 60  # NOON is 18:00 in Hà Nội
@@ -216,15 +216,16 @@ def test_a_newer_notice_replaces_an_unsent_older_one(engine: Engine) -> None:
         person(engine, name, (0, "01"), level=3 if name == "wants-more" else 1)
     person(engine, "elsewhere-too", (0, "01"), (1, "24"))
     old, new = notice(level=3), notice(level=2, transition=2, hours=2, provinces=["01"])
-    fan_out(engine, old, supersede=True)
+    fan_out(engine, old)
     with engine.begin() as connection:
         connection.execute(update(ledger).where(ledger.c.recipient == "has-it").values(state="sent"))
-    fan_out(engine, new, supersede=True)
-    assert {name: (row.state, row.reason) for name, row in rows(engine, old).items()} == {
-        "waits": ("suppressed", "superseded"),
-        "has-it": ("sent", "planned"),
-        "elsewhere-too": ("planned", "planned"),  # nothing newer is said of their other place
-        "wants-more": ("planned", "planned"),  # the newer one is below their threshold: it replaces nothing
+    fan_out(engine, new)
+    gone = {(row.recipient, row.notice == new.id, *row.provinces) for row in send(engine, NOON.timestamp() + 7200)}
+    assert gone == {
+        ("waits", True, "01"),
+        ("has-it", True, "01"),
+        ("wants-more", False, "01"),  # the newer one is below their threshold: it replaces nothing
+        ("elsewhere-too", True, "01", "24"),
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from notifiers import guard, switch
+from notifiers import approvals, guard, switch
 from notifiers.database import reading
 from notifiers.guard import Guard, Released
 from notifiers.operators import Occasion
@@ -158,6 +158,40 @@ async def test_the_guard_does_not_judge_before_the_fan_out_is_complete(
             connection.execute(update(notices).values(complete=1))
         await dispatcher.drain(0.3)
     assert bool(sandbox.phone.messages) is goes
+
+
+@pytest.mark.parametrize("waits_for", ["guard", "officer"])
+async def test_what_nobody_has_let_go_ends_nothing_and_holds_up_nothing(
+    engine: Engine, sandbox: Sandbox, tmp_path: Path, waits_for: str
+) -> None:
+    """A warning that was let go was superseded by one that nobody ever let go, and the end waited for that one."""
+    fill(engine, tmp_path, 3, 0)
+    first = notice(provinces=["01"])
+    mass = notice(level=3, transition=2, hours=1, **({"approval": "officer"} if waits_for == "officer" else {}))
+    end = notice("all-clear", level=0, transition=3, hours=2, provinces=["01"], told_in=first.episode)
+    channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses)]
+    planned(engine, first, mass)
+    brakes = GUARDED if waits_for == "guard" else QUICK
+    hour_s = NOON.timestamp() + 3600
+    async with dispatching(engine, channels, settings=brakes, now_s=hour_s) as dispatcher:
+        await dispatcher.drain(1)
+    assert Counter((d.notice == mass.id, d.state) for d in found(engine)) == {
+        (False, "sent"): 4,
+        (True, "held" if waits_for == "officer" else "planned"): 6,
+    }
+    planned(engine, end)
+    channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses)]
+    async with dispatching(engine, channels, settings=brakes, now_s=hour_s + 3600) as dispatcher:
+        await dispatcher.drain(1)
+        assert Counter(d.state for d in found(engine) if d.kind == "all-clear") == {"sent": 4}
+        with engine.begin() as connection:
+            if waits_for == "guard":
+                guard.release(connection, mass.id, "Duty 7", "", hour_s)
+            else:
+                approvals.approve(connection, mass.id, "Duty 7", hour_s + 3600)
+        assert not any((await dispatcher.drain(5)).values())
+    left = Counter((d.state, d.reason) for d in found(engine) if d.notice == mass.id)
+    assert left == {("suppressed", "superseded"): 4, ("sent", "accepted"): 2}, "released, it says what still holds"
 
 
 async def test_what_nobody_lets_go_expires(sqlite_engine: Engine, sandbox: Sandbox, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from notifiers.approvals import Answered, approve, listed, reject
 from notifiers.database import reading
+from notifiers.guard import admit_all
 from notifiers.holding import release
 from notifiers.ledger import claim
 from notifiers.planner import plan
@@ -36,6 +37,7 @@ def planned(engine: Engine, *notices: Notice) -> None:
     with engine.begin() as connection:
         for one in notices:
             plan(connection, one)
+        admit_all(connection, "exercise")
 
 
 def states(engine: Engine, kind: str | None = None) -> set[tuple[str, str]]:
