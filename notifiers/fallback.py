@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, literal_column, or_, select, update
 from sqlalchemy.orm import aliased
 
 from notifiers.database import insert as dialect_insert
 from notifiers.deliveries import ChannelName
 from notifiers.failpoints import failpoint
-from notifiers.guard import is_urgent
+from notifiers.guard import URGENT, is_urgent
 from notifiers.ledger import Mode
-from notifiers.tables import facilities, ledger, subscribers
+from notifiers.tables import consents, facilities, ledger, subscribers
 from rules.notices import delivery_id
 
 REASON = "fallback"
@@ -80,14 +80,29 @@ def _contact(registry: str, to: ChannelName) -> list[ColumnElement[bool]]:
     ]
 
 
+def _agreed(to: ChannelName) -> ColumnElement[bool]:
+    """Of the resident: the channel is chosen, or a consent to it stands."""
+    chosen = (" " + subscribers.c.channels + " ").contains(f" {to} ", autoescape=True)
+    standing = exists().where(
+        consents.c.subscriber_id == subscribers.c.subscriber_id,
+        consents.c.what == to,
+        consents.c.withdrawn_s.is_(None),
+    )
+    return or_(chosen, standing)
+
+
 def stand_in(connection: Connection, row: Row[Any], to: ChannelName) -> bool:
     """Plan one message on another channel, because the row's own has surely not arrived; the caller ends that row.
 
-    False when the recipient has no contact for the other channel, does not want it, or has a row there anyhow.
+    False when the recipient has no contact for the other channel, does not want it, or has a row there anyhow. What is
+    not urgent goes to residents by a channel only that they have chosen or agreed to.
     """
     if row.registry not in ("residents", "facilities") or not row.notice:
         return False
-    reachable = select(ledger.c.id).where(ledger.c.id == row.id, exists().where(*_contact(row.registry, to)))
+    conditions = _contact(row.registry, to)
+    if row.registry == "residents" and row.priority > URGENT:
+        conditions.append(_agreed(to))
+    reachable = select(ledger.c.id).where(ledger.c.id == row.id, exists().where(*conditions))
     if connection.execute(reachable).first() is None:
         return False
     planned = dialect_insert(connection, ledger).values(_moved(row, to)).on_conflict_do_nothing(index_elements=["id"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
+from notifiers import consents
 from notifiers.audience import Suppressed
 from notifiers.callbacks import Heard, apply_status
 from notifiers.database import reading
@@ -118,6 +119,8 @@ def test_a_callback_before_the_answer_fences_the_answer(engine: Engine, tmp_path
 
 def test_an_unreachable_handset_gets_an_advisory_by_the_persons_mail(engine: Engine, tmp_path: Path) -> None:
     row = sent(engine, tmp_path, notice())
+    with engine.begin() as connection:
+        consents.give(connection, row.recipient, ["email"], by=consents.PAGE, now_s=NOW_S - 86_400)
     assert told(engine, row, "SM1", "undelivered", "30003") is Moved.APPLIED
     assert states(engine) == {("sms", "failed", "fallback"), ("email", "planned", "fallback")}
     assert told(engine, row, "SM1", "undelivered", "30003") is Moved.ALREADY_THERE
@@ -127,16 +130,26 @@ def test_an_unreachable_handset_gets_an_advisory_by_the_persons_mail(engine: Eng
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"email": None}, {"stopped_channels": "email"}, {"channels": "sms email"}],
-    ids=["no-address", "stopped", "gets-it-by-mail-anyhow"],
+    ("changes", "consent"),
+    [
+        ({"email": None}, "stands"),
+        ({"stopped_channels": "email"}, "stands"),
+        ({"channels": "sms email"}, "stands"),
+        ({}, "never given"),
+        ({}, "withdrawn"),
+    ],
+    ids=["no-address", "stopped", "gets-it-by-mail-anyhow", "never-agreed", "agreed-no-more"],
 )
 def test_nobody_is_written_to_where_he_does_not_want_it(
-    sqlite_engine: Engine, tmp_path: Path, changes: dict[str, Any]
+    sqlite_engine: Engine, tmp_path: Path, changes: dict[str, Any], consent: str
 ) -> None:
     row = sent(sqlite_engine, tmp_path, notice(), channels=changes.get("channels", "sms"))
     with sqlite_engine.begin() as connection:
-        connection.execute(update(subscribers).values(changes))
+        connection.execute(update(subscribers).values({"channels": "sms"} | changes))
+        if consent != "never given":
+            consents.give(connection, row.recipient, ["email"], by=consents.PAGE, now_s=NOW_S - 86_400)
+        if consent == "withdrawn":
+            consents.take_back(connection, row.recipient, by=consents.PAGE, now_s=NOW_S - 60, what=["email"])
     told(sqlite_engine, row, "SM1", "undelivered", "30003")
     assert ("sms", "failed", "30003") in states(sqlite_engine)
     assert ("email", "planned", "fallback") not in states(sqlite_engine)
