@@ -171,7 +171,7 @@ def _choices(
     except InputError:
         problems["quiet_hours"] = words["bad_quiet_hours"]
         quiet = ""
-    given = {name: form.get(name, "") for name in ("language", "level", "sensitive", "timing", "accented")}
+    given = {name: form.get(name, "") for name in ("language", "level", "sensitive", "accented")}
     try:
         choices = read_choices(given | {"quiet_hours": quiet}, list(WORDS))
     except InputError as error:

@@ -19,7 +19,7 @@ subscribers = Table(
     Column("email", LargeBinary),
     Column("email_hash", String, index=True),
     Column("sensitive", Integer, nullable=False, server_default="0"),  # 1: asked for the words for sensitive groups
-    Column("timing", String, nullable=False, server_default="any"),  # of forecasts: evening-before, morning-of or any
+    Column("timing", String, nullable=False, server_default="any"),  # for forecasts, of which there are none yet
     Column("quiet_from", Integer),  # own quiet hours, minutes of the local day; may run over midnight
     Column("quiet_to", Integer),
     Column("accented", Integer, nullable=False, server_default="0"),  # 1: Vietnamese SMS with diacritics

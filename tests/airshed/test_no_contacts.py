@@ -30,7 +30,7 @@ from streams.sources.simulation import simulate
 NUMBER, ADDRESS = "0987654321", "a.person.who.signed.up@mail.example.org"
 FORM = {
     "phone": NUMBER, "email": ADDRESS, "province_1": "01", "position_1": "21.03, 105.85", "radius_1": "5", "level": "1",
-    "timing": "any", "language": "en", "sensitive": "yes", "consent": "yes",
+    "language": "en", "sensitive": "yes", "consent": "yes",
 }  # fmt: skip
 GIVEN = ("subscribers.csv", "facilities.csv")
 PROVIDERS_LOGS = ("mail.log", "mail.debug", "aiohttp.access", "uvicorn.access")

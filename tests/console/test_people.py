@@ -28,7 +28,7 @@ from tests.notifiers.samples import AIRSHED, LINKS, VAULT
 Client = TestClient[Litestar]
 FORM = {
     "lang": "en", "phone": "0912 345 678", "email": "", "province_1": "01", "commune_1": "", "position_1": "",
-    "radius_1": "5", "label_1": "", "level": "1", "timing": "any", "quiet_from": "", "quiet_to": "",
+    "radius_1": "5", "label_1": "", "level": "1", "quiet_from": "", "quiet_to": "",
     "language": "en", "consent": "yes",
 }  # fmt: skip
 
@@ -138,7 +138,7 @@ def test_signing_up_through_the_pages(visitor: Client, engine: Engine) -> None:
         ({"position_1": "21.03, 105.85", "radius_1": "1e9"}, "position_1"),
         ({"quiet_from": "22:00"}, "quiet_hours"),
         ({"level": "9"}, "level"),
-        ({"timing": "never"}, "timing"),
+        ({"language": "tlh"}, "language"),
         ({"consent": ""}, "consent"),
         ({"province_2": "nowhere"}, "province_2"),
     ],
