@@ -83,11 +83,6 @@ def quiet_hours(text: str) -> tuple[int, int] | None:
     return first, last
 
 
-def clock_text(minutes: int) -> str:
-    """``1320`` → ``22:00``."""
-    return f"{minutes // 60:02}:{minutes % 60:02}"
-
-
 def _minutes(text: str) -> int | None:
     found = _CLOCK.fullmatch(text)
     if found is None:

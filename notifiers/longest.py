@@ -77,12 +77,6 @@ def longest_notice(
     )
 
 
-def levels_of(pack: Pack, rule: Rule) -> range:
-    """The levels a notice of the rule may name: 0, none, where it can tell an end."""
-    lowest = 0 if rule.notice in ("all-clear", "bulletin") else 1
-    return range(lowest, len(_level_names(pack, rule)) + 1)
-
-
 def _level_names(pack: Pack, rule: Rule) -> list[dict[str, str]]:
     legal = pack.airshed.legal_track
     if rule.track == "legal" and legal is not None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from notifiers.deliveries import Delivery
 from notifiers.ledger import UNKNOWABLE, Mode
-from notifiers.tables import attempts, ledger, notices
+from notifiers.tables import ledger, notices
 
 _COLUMNS = [ledger.c[name] for name in Delivery.__struct_fields__]
 _PAGE = 1_000
@@ -63,12 +63,6 @@ def mark_published(connection: Connection, told: Sequence[tuple[str, int]]) -> N
         connection.execute(
             update(ledger).where(ledger.c.id == delivery, ledger.c.published < revision).values(published=revision)
         )
-
-
-def attempts_of(connection: Connection, delivery: str) -> list[tuple[int, str, str]]:
-    """The (number, outcome, code) of every attempt at one delivery; an empty outcome means nobody knows yet."""
-    query = select(attempts.c.number, attempts.c.outcome, attempts.c.code).where(attempts.c.delivery == delivery)
-    return [(row.number, row.outcome, row.code) for row in connection.execute(query.order_by(attempts.c.number))]
 
 
 def _delivery(row: Row[*tuple[Any, ...]]) -> Delivery:

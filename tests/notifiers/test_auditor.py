@@ -21,12 +21,12 @@ from notifiers.heartbeat import Heartbeat, calling
 from notifiers.ledger import begin, claim
 from notifiers.operators import Occasion, OperatorEvent
 from notifiers.planner import plan
-from notifiers.reports import attempts_of
 from notifiers.tables import attempts, ledger, notices
 from notifiers.upkeep import recover
 from streams import metrics
 from streams.clock import ManualClock
 from tests.notifiers.samples import NOON, fill, notice
+from tests.notifiers.workplace import attempts_of
 
 NOON_S = NOON.timestamp()
 ALIVE: Any = SimpleNamespace(alive_s=0.0)  # all that is asked of a dispatcher: when it last came round

@@ -16,14 +16,14 @@ from notifiers.deliveries import Delivery
 from notifiers.lane import DispatchSettings
 from notifiers.links import Links
 from notifiers.messages import ExerciseMessage, OnData, Receipt
-from notifiers.reports import attempts_of, pending, unpublished
+from notifiers.reports import pending, unpublished
 from notifiers.sandbox import Sandbox
 from notifiers.tables import facilities, subscribers
 from rules.notices import NoticeKind
 from streams import metrics
 from streams.clock import ManualClock
 from tests.notifiers.samples import NOON, fill, notice
-from tests.notifiers.workplace import QUICK, dispatching, email_channel, found, planned, sms_channel
+from tests.notifiers.workplace import QUICK, attempts_of, dispatching, email_channel, found, planned, sms_channel
 
 EPISODE = "red-river-delta-20260117T06-01"
 

@@ -23,10 +23,11 @@ from notifiers.ledger import (
     was_told,
 )
 from notifiers.planner import plan
-from notifiers.reports import attempts_of, mark_published, pending, summary, unpublished
+from notifiers.reports import mark_published, pending, summary, unpublished
 from notifiers.tables import ledger as rows
 from notifiers.upkeep import expire, recover
 from tests.notifiers.samples import NOON, fill, notice
+from tests.notifiers.workplace import attempts_of
 
 EPISODE = "red-river-delta-20260117T06-01"
 

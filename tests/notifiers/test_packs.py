@@ -17,7 +17,7 @@ from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee, facts
 from notifiers.families import FAMILIES, by_sms
 from notifiers.gsm7 import parts, septets, ucs2_parts, unaccent
-from notifiers.longest import ANSWERED, LONGEST_FACILITY, levels_of, longest_notice
+from notifiers.longest import ANSWERED, LONGEST_FACILITY, longest_notice
 from notifiers.previews import BANDS, Names
 from notifiers.renderer import Renderer
 from notifiers.words import LANGUAGES
@@ -47,6 +47,13 @@ class Case:
     @property
     def exercise(self) -> bool:
         return isinstance(self.notice, ExerciseNotice)
+
+
+def levels_of(pack: Pack, rule: Rule) -> range:
+    """The levels a notice of the rule may name: 0, none, where it can tell an end."""
+    lowest = 0 if rule.notice in ("all-clear", "bulletin") else 1
+    is_legal = rule.track == "legal" and pack.airshed.legal_track is not None
+    return range(lowest, 2 if is_legal else len(pack.airshed.levels) + 1)
 
 
 def cases(pack: Pack, rule: Rule, language: str, *, bands: tuple[int | None, ...] = (None, *BANDS)) -> Iterator[Case]:

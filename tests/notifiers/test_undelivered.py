@@ -14,12 +14,11 @@ from notifiers.callbacks import Heard, apply_status
 from notifiers.database import reading
 from notifiers.ledger import Claimed, Moved, begin, claim, settle, taken_ids
 from notifiers.planner import plan
-from notifiers.reports import attempts_of
 from notifiers.sandbox import Sandbox
 from notifiers.tables import ledger, subscribers
 from rules.notices import Audience, Notice, notice_id
 from tests.notifiers.samples import NOON, fill, notice
-from tests.notifiers.workplace import dispatching, email_channel, found, planned, sms_channel
+from tests.notifiers.workplace import attempts_of, dispatching, email_channel, found, planned, sms_channel
 
 NOW_S = NOON.timestamp()
 EPISODE = "red-river-delta-20260117T06-01"

@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, select
 
 from notifiers.channels.email import EmailChannel, EmailSettings
 from notifiers.channels.sms import SmsChannel, SmsSettings
@@ -26,6 +26,7 @@ from notifiers.planner import plan
 from notifiers.renderer import Renderer
 from notifiers.reports import deliveries
 from notifiers.sandbox import ACCOUNT_SID, AUTH_TOKEN, Addresses
+from notifiers.tables import attempts
 from rules.notices import Notice
 from streams.clock import Clock, ManualClock
 from tests.notifiers.samples import LINKS, NOON, VAULT
@@ -118,6 +119,12 @@ def planned(engine: Engine, *notices: Notice) -> None:
 def found(engine: Engine) -> list[Delivery]:
     with reading(engine) as connection:
         return list(deliveries(connection))
+
+
+def attempts_of(connection: Connection, delivery: str) -> list[tuple[int, str, str]]:
+    """The (number, outcome, code) of every attempt at one delivery; an empty outcome means nobody knows yet."""
+    query = select(attempts.c.number, attempts.c.outcome, attempts.c.code).where(attempts.c.delivery == delivery)
+    return [(row.number, row.outcome, row.code) for row in connection.execute(query.order_by(attempts.c.number))]
 
 
 async def nothing() -> None:
