@@ -24,7 +24,7 @@ REPEATS = 46
 QUARTER = 12
 """The same with a quarter of it: memory must not grow with the length."""
 
-FLAT = 1.3
+FLAT = 1.1
 """Peak memory of the year over that of the quarter. What may grow are 12 bytes per province hour, and the report."""
 
 DAYS = 8
