@@ -204,6 +204,33 @@ def test_parquet_with_missing_values_categories_and_text_times() -> None:
     assert rows_of(loaded.batch) == [(0, 0, EIGHT_S, 300, None, 0), (1, 0, EIGHT_S, 3600, 2.5, 0)]
 
 
+@pytest.mark.parametrize("unit", ["", None])
+@pytest.mark.parametrize("kind", [pl.String, pl.Categorical])
+def test_parquet_without_a_unit_is_refused_by_row(unit: str | None, kind: pl.DataType) -> None:
+    """An empty unit in a file with texts once raised an IndexError, and one that was missing was a wrong pollutant."""
+    units, pollutants = pl.Series(["ug/m3", unit], dtype=kind), pl.Series(["pm25"] * 2, dtype=kind)
+    loaded = parsed(parquet(station_id=["VN-A"] * 2, unit=units, pollutant=pollutants))
+    assert len(loaded.batch) == 1
+    assert [rejected.reason for rejected in loaded.rejected] == ["unknown-unit"]
+
+
+@pytest.mark.parametrize("kind", [pl.String, pl.Categorical, pl.Enum(["VN-A", "VN-X"])])
+def test_texts_and_categories_are_read_alike(kind: pl.DataType) -> None:
+    loaded = parsed(parquet(station_id=pl.Series(["VN-X", "VN-A"], dtype=kind)))
+    assert loaded.batch.station.tolist() == [registry().row("VN-A")]
+    assert [rejected.reason for rejected in loaded.rejected] == ["unknown-station"]
+    nobody = parsed(parquet(station_id=pl.Series([None, "VN-A"], dtype=kind)))
+    assert nobody.batch.station.tolist() == [registry().row("VN-A")]
+
+
+def test_times_of_parquet_lose_parts_of_a_second_and_may_be_missing() -> None:
+    moment = datetime(2026, 1, 12, 1, 0, 0, 900_000, UTC)
+    times = pl.Series([moment, None], dtype=pl.Datetime("us", "UTC"))
+    loaded = parsed(parquet(time=times, station_id=["VN-A"] * 2))
+    assert loaded.batch.time_s.tolist() == [int(moment.timestamp())]
+    assert [rejected.reason for rejected in loaded.rejected] == ["bad-time"]
+
+
 def test_damaged_parquet_and_times_without_zone_are_named() -> None:
     with pytest.raises(InputError, match="damaged Parquet"):
         parsed(parquet()[:-20])

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from airshed.backtesting import beside, running
-from airshed.backtesting.feed import Lane
+from airshed.backtesting.feed import Handed, Lane
 from airshed.backtesting.recording import Recording
 from airshed.backtesting.running import trial
 from streams.errors import InputError
+from streams.index_batches import GroundsBatch, IndexBatch
 from tests.airshed.backtesting.test_running import found, stricter, write_recording
 from tests.airshed.test_order_and_repetition import PACK
 
@@ -97,3 +98,12 @@ def test_only_a_long_recording_and_a_second_core_are_worth_a_process(
     monkeypatch.setattr(beside, "_cores", lambda: cores)
     monkeypatch.setattr(Recording, "size", lambda self: size)
     assert beside.worth_a_process(order(folder)[0]) is worth
+
+
+def test_only_what_is_judged_goes_through_the_pipe(folder: Path) -> None:
+    recording, lanes = order(folder)
+    items = [item for item in beside.beside(recording, lanes) if isinstance(item, Handed)]
+    said = [piece for item in items for piece in item.step.said]
+    days = [piece for piece in said if isinstance(piece, IndexBatch)]
+    assert any(isinstance(piece, GroundsBatch) and piece.occasion.product == "hour" for piece in said)
+    assert {piece.occasion.product for piece in days} == ({"day"} if lanes[0].airshed.legal_track else set())
