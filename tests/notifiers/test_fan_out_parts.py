@@ -13,8 +13,8 @@ from notifiers.database import reading, upgrade
 from notifiers.failpoints import arm
 from notifiers.planner import fan_out
 from notifiers.tables import fan_out_parts, notices
+from tests.notifiers.residents import person, rows
 from tests.notifiers.samples import notice
-from tests.notifiers.test_audience import person, rows
 
 
 def test_two_processes_that_plan_the_same_notice_write_each_row_once(engine: Engine) -> None:
