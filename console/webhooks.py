@@ -20,8 +20,8 @@ from notifiers import operators
 from notifiers.callbacks import STATE_OF_CALL, Heard, acknowledged, apply_status
 from notifiers.channels.voice import thanks_twiml
 from notifiers.inbound import first_time, is_stop
-from notifiers.ledger import Moved
 from notifiers.links import BadLinkError, Purpose
+from notifiers.moves import Moved
 from notifiers.operators import Occasion, OperatorEvent
 from notifiers.speech import ACKNOWLEDGING_DIGIT, reply
 from notifiers.tables import ledger

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from notifiers.bounces import Bounce, Outcome, apply_bounce, read_report
-from notifiers.ledger import Moved
+from notifiers.moves import Moved
 from notifiers.return_paths import ReturnPaths
 from streams.metrics import BOUNCES, DELIVERIES
 

@@ -15,8 +15,8 @@ from enum import StrEnum
 from sqlalchemy import Connection, select
 
 from notifiers.callbacks import Heard, apply_status
-from notifiers.ledger import Moved
 from notifiers.mail_status import HARD, STATUS
+from notifiers.moves import Moved
 from notifiers.tables import ledger
 
 _MOST_RECIPIENTS = 20  # of a report; ours is one recipient a mail, more can only come through a list

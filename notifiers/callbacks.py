@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Row, select, update
 from notifiers import suppressions
 from notifiers.deliveries import DeliveryState
 from notifiers.inbound import first_time
-from notifiers.ledger import Moved, end_attempt, ended_id
+from notifiers.ledger import ended_id
+from notifiers.moves import Moved, end_attempt
 from notifiers.tables import heard, ledger
 from notifiers.transitions import sources
 from notifiers.undelivered import CODES, Next, SecondTries, reason_of

@@ -8,7 +8,7 @@ import time
 from typing import Any, Generic, cast
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RootTransaction
 
 from notifiers import ledger, operators, pacing, switch
 from notifiers.callbacks import STATE_OF_CALL, STATE_OF_STATUS, apply_status
@@ -17,8 +17,9 @@ from notifiers.deliveries import DeliveryState
 from notifiers.errors import ChannelDownError, MissingKeyError, UnsendableError
 from notifiers.failpoints import failpoint
 from notifiers.guard import URGENT
-from notifiers.ledger import UNKNOWABLE, Claimed, Mode, Moved, Phase
+from notifiers.ledger import UNKNOWABLE, Claimed, Mode, Phase
 from notifiers.messages import Absent, Channel, Found, M, SmsText
+from notifiers.moves import Moved
 from notifiers.operators import Occasion, OperatorEvent
 from notifiers.pace import Breaker
 from notifiers.pacing import Limit, Start
@@ -58,6 +59,8 @@ class Courier(Generic[M]):
         self._settings, self._chance = settings, chance
         self._next_start_s = 0.0
         self._full_until_s = 0.0
+        self._asked_in: RootTransaction | None = None
+        self._stopped = False
 
     def free(self, machine_s: float, running: int) -> int:
         """How many more messages may be begun: what the breaker, the channel and its pace allow within a second.
@@ -211,11 +214,18 @@ class Courier(Generic[M]):
     def _begin(self, connection: Connection, row: Claimed, content: str) -> Moved:
         """Mark the attempt, unless all sending has been stopped since the row was claimed."""
         now_s = self._machine.now_s()
-        if switch.position(connection).stopped:
+        if self._is_stopped(connection):
             ledger.settle(connection, row, "planned", "stopped", now_s, due_s=now_s)
             return Moved.FENCED
         phase, lease_s = cast(Phase, self.channel.phase), self._settings.lease_s
         return ledger.begin(connection, row, self._worker, phase, now_s, content, lease_s=lease_s)
+
+    def _is_stopped(self, connection: Connection) -> bool:
+        """Whether all sending is stopped; asked once for all that begins in one transaction."""
+        transaction = connection.get_transaction()
+        if transaction is not self._asked_in:
+            self._asked_in, self._stopped = transaction, switch.position(connection).stopped
+        return self._stopped
 
     async def _enter_data(self, row: Claimed) -> None:
         now_s, lease_s = self._machine.now_s(), self._settings.lease_s

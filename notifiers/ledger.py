@@ -14,9 +14,8 @@ call; they only ever move a row forward. Every transition returns a named reason
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -38,6 +37,7 @@ from sqlalchemy.orm import aliased
 
 from notifiers import suppressions
 from notifiers.deliveries import ChannelName, DeliveryState
+from notifiers.moves import Moved, end_attempt, move
 from notifiers.place_lists import meets, provinces_in
 from notifiers.tables import attempts, heard, ledger, notices
 from notifiers.transitions import sources
@@ -56,16 +56,6 @@ _MAY_HAVE_ARRIVED: tuple[DeliveryState, ...] = ("sent", "delivered", "unknown")
 MAY_HAVE_ARRIVED_CODE = "30008"
 """The provider's "unknown error": the one failure after which a message may turn up all the same."""
 _SECOND_TRY = ("30001", "30003", MAY_HAVE_ARRIVED_CODE)
-
-
-class Moved(StrEnum):
-    """What came of asking for a transition."""
-
-    APPLIED = "applied"
-    ALREADY_THERE = "already-there"  # a repeat; nothing changed
-    FENCED = "fenced"  # somebody else holds the row by now
-    BACKWARD = "backward"  # the row is further on; late news change nothing
-    NO_SUCH_DELIVERY = "no-such-delivery"
 
 
 @dataclass(frozen=True)
@@ -192,28 +182,18 @@ def begin(
     Refused (``FENCED``) when the lease has run out: another dispatcher may hold the row by now.
     """
     number = row.attempts + 1
-    moved = _move(
+    moved = move(
         connection,
-        row,
+        row.id,
+        row.epoch,
         from_states=sources("begin", "sending"),
         values={"state": "sending", "phase": phase, "attempts": number, "reason": "sending"}
         | _lease(machine_s, lease_s),
-        also=ledger.c.lease_until_s > machine_s,
+        held_at_s=machine_s,
     )
     if moved is Moved.APPLIED:
-        connection.execute(
-            insert(attempts).values(
-                delivery=row.id,
-                number=number,
-                worker=worker,
-                epoch=row.epoch,
-                started_s=machine_s,
-                ended_s=None,
-                content=content,
-                outcome="",
-                code="",
-            )
-        )
+        begun = {"delivery": row.id, "number": number, "worker": worker, "epoch": row.epoch, "started_s": machine_s}
+        connection.execute(insert(attempts), begun | {"ended_s": None, "content": content, "outcome": "", "code": ""})
     return moved
 
 
@@ -224,7 +204,7 @@ def enter_data(connection: Connection, row: Claimed, machine_s: float = 0.0, *, 
     lease ended while it reads that, the row would become unknown, and some are sent again then.
     """
     values = {"phase": "data"} | _lease(machine_s, lease_s)
-    return _move(connection, row, from_states=sources("enter data", "sending"), values=values)
+    return move(connection, row.id, row.epoch, from_states=sources("enter data", "sending"), values=values)
 
 
 def _lease(machine_s: float, lease_s: float | None) -> dict[str, Any]:
@@ -249,29 +229,18 @@ def settle(
     faster, the row is already further on and stays there (``BACKWARD``).
     """
     values: dict[str, Any] = {"state": state, "reason": reason, "worker": "", "lease_until_s": 0.0}
-    if state not in ("planned", "claimed"):
-        values["phase"] = "" if state != "unknown" else ledger.c.phase
+    if state not in ("planned", "claimed", "unknown"):
+        values["phase"] = ""
     values |= {name: value for name, value in (("provider_id", provider_id), ("due_s", due_s)) if value is not None}
     if parts is not None:
         values["parts"] = parts
-    if _worth_telling(state, reason):
-        values["revision"] = ledger.c.revision + 1
-    moved = _move(connection, row, from_states=sources("settle", state), values=values)
+    tells = _worth_telling(state, reason)
+    moved = move(connection, row.id, row.epoch, from_states=sources("settle", state), values=values, tells=tells)
     if moved is not Moved.FENCED:
         end_attempt(connection, row.id, state, code or reason, machine_s)
     if moved is Moved.APPLIED and state == "failed":
         suppressions.remember(connection, row.id, reason, machine_s)
     return moved
-
-
-def end_attempt(connection: Connection, delivery: str, outcome: str, code: str, machine_s: float) -> None:
-    """Write down what became of the latest attempt at a delivery, unless that is known already."""
-    latest = select(func.max(attempts.c.number)).where(attempts.c.delivery == delivery).scalar_subquery()
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.delivery == delivery, attempts.c.number == latest, attempts.c.outcome.in_(("", "unknown")))
-        .values(outcome=outcome, code=code, ended_s=machine_s)
-    )
 
 
 def was_told(connection: Connection, row: Claimed, episode: str | None = None) -> bool:
@@ -339,23 +308,3 @@ def _take(
         .returning(*_CLAIMED_COLUMNS)
     )
     return sorted((Claimed.of(row) for row in taken), key=lambda row: ids.index(row.id))
-
-
-def _move(
-    connection: Connection,
-    row: Claimed,
-    *,
-    from_states: Sequence[DeliveryState],
-    values: dict[str, Any],
-    also: Any = True,
-) -> Moved:
-    statement = update(ledger).where(ledger.c.id == row.id, ledger.c.epoch == row.epoch)
-    changed = connection.execute(statement.where(ledger.c.state.in_(from_states), also).values(**values))
-    if changed.rowcount:
-        return Moved.APPLIED
-    now = connection.execute(select(ledger.c.state, ledger.c.epoch).where(ledger.c.id == row.id)).first()
-    if now is None:
-        return Moved.NO_SUCH_DELIVERY
-    if now.epoch != row.epoch or now.state in from_states:
-        return Moved.FENCED
-    return Moved.ALREADY_THERE if now.state == values.get("state") else Moved.BACKWARD

@@ -15,7 +15,7 @@ from notifiers.bounce_intake import BounceIntake
 from notifiers.bounces import Bounce, Outcome, apply_bounce, read_report
 from notifiers.channels.email import message_id
 from notifiers.database import reading
-from notifiers.ledger import Moved
+from notifiers.moves import Moved
 from notifiers.return_paths import ReturnPaths
 from notifiers.tables import ledger, suppressions
 from streams.errors import ConfigurationError

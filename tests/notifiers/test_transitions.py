@@ -15,7 +15,8 @@ from notifiers.callbacks import STATE_OF_STATUS, Heard, apply_status
 from notifiers.database import connect, upgrade
 from notifiers.deliveries import DeliveryState
 from notifiers.holding import Held, release
-from notifiers.ledger import Claimed, Moved
+from notifiers.ledger import Claimed
+from notifiers.moves import Moved
 from notifiers.tables import attempts, heard, ledger, notices
 from notifiers.transitions import FINAL, MEANINGS, STEPS, allowed, documentation, sources
 from notifiers.upkeep import expire, recover

@@ -12,7 +12,8 @@ from notifiers import consents
 from notifiers.audience import Suppressed
 from notifiers.callbacks import Heard, apply_status
 from notifiers.database import reading
-from notifiers.ledger import Claimed, Moved, begin, claim, settle, taken_ids
+from notifiers.ledger import Claimed, begin, claim, settle, taken_ids
+from notifiers.moves import Moved
 from notifiers.planner import plan
 from notifiers.sandbox import Sandbox
 from notifiers.tables import ledger, subscribers
