@@ -277,9 +277,10 @@ async def test_stopping_finishes_what_is_under_way(sqlite_engine: Engine, sandbo
     stop = asyncio.Event()
     async with dispatching(sqlite_engine, [sms_channel(sandbox.addresses)]) as dispatcher:
         running = asyncio.create_task(dispatcher.run(stop))
-        await asyncio.sleep(0.3)
+        while not sandbox.phone.messages:  # noqa: ASYNC110 - the provider tells nobody
+            await asyncio.sleep(0.01)
         stop.set()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 10)
     counted = Counter(d.state for d in found(sqlite_engine) if d.channel == "sms")
     assert set(counted) == {"sent", "planned"}
     assert counted["sent"] == len(sandbox.phone.messages)
