@@ -21,6 +21,7 @@ from sqlalchemy import (
     case,
     cast,
     exists,
+    false,
     func,
     literal,
     or_,
@@ -28,8 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from notifiers import thresholds
 from notifiers.deliveries import ChannelName
-from notifiers.ledger import MAY_HAVE_ARRIVED_CODE, WARNING_KINDS
+from notifiers.ledger import MAY_HAVE_ARRIVED_CODE
 from notifiers.silences import Silence, loud, silenced
 from notifiers.tables import facilities, ledger, notices, subscriber_places, subscribers, suppressions
 from notifiers.told import DEFAULT_CAPS, NOT_GOT, Caps, already_told, is_capped, mode_of, was_warned
@@ -46,7 +48,7 @@ class Suppressed(StrEnum):
     NO_CONTACT = "no-contact"  # wants the channel, has no usable number or address for it
     OPTED_OUT = "opted-out"  # has withdrawn consent to the channel, here or at the provider
     INVALID_CONTACT = "invalid-contact"  # the provider says that nobody can be reached there
-    BELOW_THRESHOLD = "below-threshold"  # asked to hear of higher levels only
+    BELOW_THRESHOLD = "below-threshold"  # asked to hear of higher levels only than that of any place of theirs
     NOT_TOLD = "not-told"  # was never warned in this episode, so needs no all-clear
     ALREADY_TOLD = "already-told"  # the last message said the same of these places, less than a day ago
     FREQUENCY_CAP = "frequency-cap"  # has got as many messages of this episode as anybody may
@@ -111,11 +113,16 @@ def audience(
     known = known or Circumstances()
     table, key = registry_of(notice)
     covered = _covered(notice, channel, part)
-    reason = _reason(notice, channel, table, covered, caps, known)
+    asked = thresholds.apply_to(notice)
+    heard = thresholds.heard(notice, table.c.level, covered) if asked else covered.c.places
+    # who is below their threshold everywhere has a row all the same, about all of their places
+    places = func.coalesce(heard, covered.c.places)
+    below = heard.is_(None) if asked else false()
+    reason = _reason(notice, channel, table, covered.c.recipient, places, below, caps, known)
     everybody = select(
         key.label("recipient"),
         table.c.language,
-        covered.c.places,
+        places.label("places"),
         (table.c.level if "level" in table.c else literal(0)).label("threshold"),
         _own_wait(notice, table).label("own_until_s"),
         reason.label("reason"),
@@ -174,19 +181,30 @@ def _covered(notice: Notice, channel: ChannelName, part: Slice | None) -> FromCl
     # in the order of the primary key, so that the text is the same whenever it is made
     ordered = inside.order_by(touched.c.subscriber_id, touched.c.place, touched.c.province).subquery("touched")
     place = cast(ordered.c.place, String) + ":" + ordered.c.province
-    together = select(ordered.c.subscriber_id.label("recipient"), func.aggregate_strings(place, ",").label("places"))
+    together = select(
+        ordered.c.subscriber_id.label("recipient"),
+        func.aggregate_strings(place, ",").label("places"),
+        *thresholds.lists_above(notice, place, ordered.c.province),
+    )
     return together.group_by(ordered.c.subscriber_id).subquery("covered")
 
 
 def _reason(
-    notice: Notice, channel: ChannelName, table: FromClause, covered: FromClause, caps: Caps, known: Circumstances
+    notice: Notice,
+    channel: ChannelName,
+    table: FromClause,
+    recipient: ColumnElement[str],
+    places: ColumnElement[str],
+    below: ColumnElement[bool],
+    caps: Caps,
+    known: Circumstances,
 ) -> ColumnElement[str]:
-    recipient, contact = covered.c.recipient, table.c[f"{channel}_hash"]
-    own = _own_tests(notice, channel, table, recipient, covered.c.places, known)
-    own += _silenced(notice, recipient, covered.c.places, known)
+    contact = table.c[f"{channel}_hash"]
+    own = _own_tests(notice, channel, table, recipient, places, below, known)
+    own += _silenced(notice, recipient, places, known)
     capped = notice.kind in CAPPED_KINDS and notice.audience.corrects is None
     if known.earlier and notice.audience.recipients == "residents" and capped:
-        again = already_told(notice, channel, recipient, covered.c.places, caps, beside=known.beside)
+        again = already_told(notice, channel, recipient, places, caps, beside=known.beside)
         own.append((again, Suppressed.ALREADY_TOLD))
         own.append((is_capped(notice, channel, recipient, caps), Suppressed.FREQUENCY_CAP))
     if known.shared:
@@ -200,6 +218,7 @@ def _own_tests(
     table: FromClause,
     recipient: ColumnElement[str],
     places: ColumnElement[str] | None,
+    below: ColumnElement[bool],
     known: Circumstances,
 ) -> list[tuple[ColumnElement[bool], Suppressed]]:
     """The tests that ask only about the recipient, not about other messages of the episode."""
@@ -216,8 +235,8 @@ def _own_tests(
                 suppressions.c.reason == why.value,
             )
             tests.append((refused, why))
-    if "level" in table.c and notice.kind in WARNING_KINDS and notice.audience.corrects is None:
-        tests.append((table.c.level > notice.level, Suppressed.BELOW_THRESHOLD))
+    if thresholds.apply_to(notice):
+        tests.append((below, Suppressed.BELOW_THRESHOLD))
     if notice.audience.told_in is not None:
         tests.append((~was_warned(notice, channel, recipient, places), Suppressed.NOT_TOLD))
     return tests
@@ -242,7 +261,8 @@ def _told_to_another(
     table, _ = registry_of(notice)
     other: Any = aliased(table, name="other")
     other_key = other.c.subscriber_id if table is subscribers else other.c.facility_id
-    speaks_against = or_(*(test for test, _ in _own_tests(notice, channel, other, other_key, None, known)))
+    below = ~thresholds.hears(notice, other.c.level, other_key) if thresholds.apply_to(notice) else false()
+    speaks_against = or_(*(test for test, _ in _own_tests(notice, channel, other, other_key, None, below, known)))
     return exists().where(
         other.c[f"{channel}_hash"] == contact,
         other_key < recipient,

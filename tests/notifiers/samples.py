@@ -72,7 +72,12 @@ def notice(
         "sms_parts": 2,
         "provinces": [
             NoticeProvince(
-                code="01", names={"vi": "Hà Nội", "en": "Hanoi"}, level=2, level_name="severe", index=215, index_24h=190
+                code="01",
+                names={"vi": "Hà Nội", "en": "Hanoi"},
+                level=max(level, 2),
+                level_name="severe",
+                index=215,
+                index_24h=190,
             ),
             NoticeProvince(
                 code="24",

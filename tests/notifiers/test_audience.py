@@ -44,15 +44,46 @@ def test_both_databases_make_the_ids_that_python_makes(engine: Engine, recipient
 
 
 def test_two_places_are_one_message_and_the_row_says_which(engine: Engine) -> None:
-    person(engine, "both", (0, "01"), (1, "24"), level=2)
+    person(engine, "both", (0, "01"), (1, "24"))
     person(engine, "one", (0, "31"), (1, "24"))
     person(engine, "none", (0, "31"))
     planned(engine, notice(provinces=["01", "24"], level=2))
     found = rows(engine)
     assert {name: (row.places, row.threshold, row.rules) for name, row in found.items()} == {
-        "both": ("0:01,1:24", 2, "rule-advisory"),
+        "both": ("0:01,1:24", 1, "rule-advisory"),
         "one": ("1:24", 1, "rule-advisory"),
     }
+
+
+def test_a_threshold_is_held_against_the_level_of_the_own_province(engine: Engine) -> None:
+    """01 is at level 2, 24 at 1; 31, next door, is not spoken of: there the episode's own level counts."""
+    for threshold in (1, 2, 3):
+        person(engine, f"city-{threshold}", (0, "01"), level=threshold)
+        person(engine, f"edge-{threshold}", (0, "24"), level=threshold)
+        person(engine, f"door-{threshold}", (0, "31"), level=threshold)
+        person(engine, f"both-{threshold}", (0, "24"), (1, "01"), level=threshold)
+    person(engine, "a-lower", (0, "24"), level=2, sms_hash="shared")
+    person(engine, "b-lower", (0, "24"), sms_hash="shared")
+    planned(engine, warning := notice(provinces=["01", "24", "31"]))
+    due = {name: row.places for name, row in rows(engine, warning).items() if row.state == "planned"}
+    assert due == {
+        "city-1": "0:01",
+        "city-2": "0:01",
+        "edge-1": "0:24",
+        "door-1": "0:31",
+        "door-2": "0:31",
+        "both-1": "0:24,1:01",
+        "both-2": "1:01",
+        "b-lower": "0:24",
+    }
+    silent = {name: (row.reason, row.places) for name, row in rows(engine, warning).items() if row.state != "planned"}
+    assert set(silent) == {"city-3", "edge-2", "edge-3", "door-3", "both-3", "a-lower"}
+    assert silent["both-3"] == ("below-threshold", "0:24,1:01")
+    planned(
+        engine, end := notice("all-clear", level=0, provinces=["24"], transition=2, hours=1, told_in=warning.episode)
+    )
+    told = {name for name, row in rows(engine, end).items() if row.state == "planned"}
+    assert told == {"edge-1", "both-1", "b-lower"}, "an end goes to who was warned of that place"
 
 
 def test_only_those_who_take_part_are_addressed_and_a_stopped_channel_says_so(engine: Engine) -> None:
