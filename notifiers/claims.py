@@ -85,7 +85,7 @@ def take(
         storms = guard.admit(connection, who.mode, who.guard, machine_s)
     else:
         guard.admit_all(connection, who.mode)
-    conditions = [guard.admitted()] if who.guard else []
+    conditions = [guard.may_go(who.guard)] if who.guard else []
     if only_urgent:
         conditions.append(guard.is_urgent())
     claimed = _claim_in_turn(connection, who, limit, machine_s, conditions, turn)

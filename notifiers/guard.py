@@ -1,9 +1,10 @@
 """The storm guard: a notice to very many people goes out only after a person has looked at it.
 
 A mistake in a rule, a registry or a feed reaches everybody at once; one look prevents what 38 minutes of apologies
-cannot mend. Whether a notice is let go is decided once, in the transaction of the first claim after it was planned,
-so that none of its messages can slip out before; one that is still being fanned out waits until it is. Its rows stay
-``planned``, and no dispatcher may claim them: letting go of a million messages changes one row.
+cannot mend. Whether a notice is let go is decided once, in the transaction of the first claim after all of it is
+planned, so that none of its messages can slip out before; only what no limit holds, because it is urgent, goes out
+while it is still being written. Rows of a notice that waits stay ``planned``, and no dispatcher may claim them: letting
+go of a million messages changes one row.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, literal, literal_column, or_, select, update
 
 from notifiers.ledger import Mode
 from notifiers.tables import guarded, ledger, notices
@@ -77,6 +78,13 @@ def admitted(row: Any = ledger) -> ColumnElement[bool]:
     return let_go
 
 
+def may_go(guard: Guard) -> ColumnElement[bool]:
+    """Of a ledger row: whether it can be claimed. What no limit holds goes out while more of it is written."""
+    if guard.limit_for(URGENT):
+        return admitted()
+    return or_(admitted(), and_(is_urgent(), ledger.c.notice.in_(select(notices.c.id).where(_CLOSED, _IS_NEW))))
+
+
 def is_waiting() -> ColumnElement[bool]:
     """Of a ledger row: whether its notice waits for a person to let it go."""
     return ledger.c.notice.in_(select(notices.c.id).where(_CLOSED, notices.c.guard == "waiting"))
@@ -109,12 +117,14 @@ def _new(connection: Connection, mode: Mode) -> Sequence[str]:
 
 
 def _judge(connection: Connection, notice: str, guard: Guard, machine_s: float) -> Storm | None:
-    waiting = ledger.c.notice == notice, ledger.c.state.in_(("planned", "held"))
+    addressed = ledger.c.notice == notice, ledger.c.state.not_in(("suppressed", "expired"))
     complete = connection.execute(select(notices.c.complete).where(notices.c.id == notice)).scalar_one()
-    priority = connection.execute(select(func.min(ledger.c.priority)).where(*waiting)).scalar_one_or_none()
+    priority = connection.execute(select(ledger.c.priority).where(*addressed).limit(1)).scalar_one_or_none()
     limit = guard.limit_for(URGENT + 1 if priority is None else priority)
     alarm_at = limit or guard.recipients
-    messages = connection.execute(select(func.count()).select_from(ledger).where(*waiting)).scalar_one()
+    if not limit and alarm_at and not complete:
+        return None  # its messages go out (see ``may_go``); how many they are is known when all of them are written
+    messages = connection.execute(select(func.count()).select_from(ledger).where(*addressed)).scalar_one()
     held = bool(limit) and messages > limit
     if limit and not held and not complete:
         return None  # its rows are still being written: too early to call it small

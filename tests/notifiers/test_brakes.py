@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from notifiers import approvals, guard, switch
+from notifiers import approvals, claims, guard, switch
+from notifiers.claims import Claimant
 from notifiers.database import reading
 from notifiers.guard import Guard, Released
 from notifiers.operators import Occasion
@@ -218,6 +219,25 @@ async def test_an_emergency_passes_the_guard_and_the_operators_hear_of_it(
         assert not any((await dispatcher.drain(5)).values())
     assert states(sqlite_engine) == {"sent": 8}
     assert told.about(Occasion.STORM_GUARD) == [urgent.id]
+
+
+def test_an_emergency_goes_out_while_it_is_written_and_the_operators_hear_how_large_it_was(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """It was counted when its first slice was written, and never again: a message to everybody raised no alarm."""
+    fill(engine, tmp_path, 4, 0)
+    urgent = notice(priority=0)
+    planned(engine, urgent)
+    who = Claimant("exercise", "sms", "w", 60.0, Guard(recipients=5))
+    with engine.begin() as connection:
+        connection.execute(update(notices).values(complete=0))
+        first = claims.take(connection, who, 3, 0.0, NOON.timestamp())
+        assert (len(first.rows), first.storms) == (3, [])
+        connection.execute(update(ledger).where(ledger.c.state == "claimed").values(state="sent"))
+        connection.execute(update(notices).values(complete=1))
+        rest = claims.take(connection, who, 3, 0.0, NOON.timestamp())
+        assert (len(rest.rows), [storm.messages for storm in rest.storms]) == (1, [8])
+        assert claims.take(connection, who, 3, 0.0, NOON.timestamp()).storms == []
 
 
 async def test_an_emergency_can_be_guarded_too(sqlite_engine: Engine, sandbox: Sandbox, tmp_path: Path) -> None:
