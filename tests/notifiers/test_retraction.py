@@ -73,6 +73,7 @@ def test_the_storm_guard_does_not_hold_an_apology(engine: Engine, tmp_path: Path
     wrong = notice()
     planned(engine, wrong)
     with engine.begin() as connection:
+        admit_all(connection, "exercise")
         connection.execute(update(ledger).values(state="sent", reason="accepted"))
     taken_back(engine, wrong)
     with engine.begin() as connection:
