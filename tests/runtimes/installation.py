@@ -53,8 +53,10 @@ class SandboxProcess:
         for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
             sms = json.loads(line)
             if "body" in sms:
-                # The link is signed with the installation's own key, so it differs from one folder to another.
-                created[sms["sid"]] = re.sub(r"https?://\S+", "<link>", f"{sms['to']} {sms['body']}")
+                # The link is signed with the installation's own key, and the stop address has its port: both differ
+                # from one folder to another.
+                words = re.sub(r"https?://\S+", "<link>", f"{sms['to']} {sms['body']}")
+                created[sms["sid"]] = re.sub(r"127\.0\.0\.1:\d+", "<host>", words)
         found.update(created.values())
         return found
 
