@@ -77,7 +77,9 @@ def already_told(
     row, said, earlier = _before(notice, channel, recipient, "earlier")
     since_s = int(notice.time.timestamp()) - caps.reminder_after_h * HOUR_S
     later_row, later_said, later = _before(notice, channel, recipient, "later")
-    changed = exists().where(later, later_row.c.notice_time_s > row.c.notice_time_s, later_said.c.level != notice.level)
+    otherwise = (later, later_row.c.notice_time_s > row.c.notice_time_s, later_said.c.level != notice.level)
+    # the recipient is that of the outermost query, which does not correlate by itself two levels down
+    changed = exists().where(*otherwise).correlate_except(later_row, later_said)
     again = and_(
         row.c.state != "held",  # what waits has told nobody anything, and gives way to what is newer
         said.c.guard != "waiting",
@@ -86,7 +88,7 @@ def already_told(
         covers(row.c.places, places),
         ~changed,
     )
-    said_before = exists().where(earlier, again)
+    said_before = exists().where(earlier, again).correlate_except(row, said)
     return or_(said_before, _told_beside(notice, channel, recipient, places)) if beside else said_before
 
 
@@ -114,15 +116,15 @@ def left_to_say(notice: Notice, channel: ChannelName, recipient: Any, places: An
 
 def told_of_some(notice: Notice, channel: ChannelName, recipient: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether another rule of the same transition has told the recipient anything."""
-    *_, gone = _gone_beside(notice, channel, recipient)
-    return exists().where(gone)
+    row, said, gone = _gone_beside(notice, channel, recipient)
+    return exists().where(gone).correlate_except(row, said)
 
 
 def _told_beside(
     notice: Notice, channel: ChannelName, recipient: ColumnElement[str], places: ColumnElement[str]
 ) -> ColumnElement[bool]:
     row, said, earlier = _before(notice, channel, recipient, "beside")
-    will_say = exists().where(earlier, can_say_more(row, said, notice))
+    will_say = exists().where(earlier, can_say_more(row, said, notice)).correlate_except(row, said)
     one, one_said, gone = _gone_beside(notice, channel, recipient)
     place = items(places)
     has_said = exists().where(gone, mentions(one.c.places, province_of(place.c.value))).correlate_except(one, one_said)

@@ -184,6 +184,16 @@ def test_the_same_again_is_said_once_a_day_and_a_change_at_once(engine: Engine) 
         assert rows(engine, one)["a"].reason == reason, (hours, level, provinces)
 
 
+def test_what_others_have_heard_since_is_not_asked(engine: Engine) -> None:
+    """A question that lost its recipient was asked of everybody, for everybody: quadratic, and wrong."""
+    person(engine, "same", (0, "01"))
+    person(engine, "stranger", (0, "24"))
+    planned(engine, notice(provinces=["01"]))
+    planned(engine, notice(provinces=["24"], level=3, transition=2, hours=1))
+    planned(engine, again := notice(provinces=["01"], transition=3, hours=2))
+    assert rows(engine, again)["same"].reason == "already-told"
+
+
 def test_who_got_nothing_has_not_been_told(engine: Engine) -> None:
     person(engine, "a", (0, "01"))
     planned(engine, notice())
