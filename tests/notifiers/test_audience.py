@@ -187,10 +187,10 @@ def test_the_same_again_is_said_once_a_day_and_a_change_at_once(engine: Engine) 
 def test_what_others_have_heard_since_is_not_asked(engine: Engine) -> None:
     """A question that lost its recipient was asked of everybody, for everybody: quadratic, and wrong."""
     person(engine, "same", (0, "01"))
-    person(engine, "stranger", (0, "24"))
+    person(engine, "stranger", (0, "24"))  # in the audience of the last notice, too
     planned(engine, notice(provinces=["01"]))
     planned(engine, notice(provinces=["24"], level=3, transition=2, hours=1))
-    planned(engine, again := notice(provinces=["01"], transition=3, hours=2))
+    planned(engine, again := notice(provinces=["01", "24"], transition=3, hours=2))
     assert rows(engine, again)["same"].reason == "already-told"
 
 
