@@ -1,8 +1,7 @@
 """The lowest level a person asked to hear of, held against the level of their own province, as SQL.
 
-An episode is as bad as its worst province. Who asked to hear of a level hears when it is reached where they live, not
-somewhere in the airshed. Of provinces that a notice says nothing about, next door to the episode, its own level counts:
-that is what is coming to them.
+Who asked to hear of a level hears when it is reached where they live, not somewhere in the airshed
+(:func:`rules.notices.levels_told`).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_
 
 from notifiers.ledger import WARNING_KINDS
 from notifiers.tables import subscriber_places
-from rules.notices import Notice
+from rules.notices import Notice, levels_told
 
 
 def apply_to(notice: Notice) -> bool:
@@ -25,8 +24,7 @@ def apply_to(notice: Notice) -> bool:
 
 def levels(notice: Notice) -> list[tuple[int, list[str]]]:
     """The levels of the notice's provinces, the lowest first, each with the codes of those at it."""
-    stated = {province.code: province.level for province in notice.provinces if province.level > 0}
-    found = sorted((min(stated.get(code, notice.level), notice.level), code) for code in notice.audience.provinces)
+    found = sorted((level, code) for code, level in levels_told(notice).items())
     return [(level, [code for _, code in group]) for level, group in groupby(found, key=lambda pair: pair[0])]
 
 

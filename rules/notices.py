@@ -117,6 +117,16 @@ class ExerciseNotice(_Notice, frozen=True, kw_only=True, tag="exercise"):
 Notice = ActualNotice | ExerciseNotice
 
 
+def levels_told(notice: Notice) -> dict[str, int]:
+    """The level of each province that a notice addresses, by code: its own, and at most that of the notice.
+
+    An episode is as bad as its worst province. Of provinces that a notice says nothing about, next door to the episode,
+    its own level counts: that is what is coming to them.
+    """
+    stated = {province.code: province.level for province in notice.provinces if province.level > 0}
+    return {code: min(stated.get(code, notice.level), notice.level) for code in notice.audience.provinces}
+
+
 def notice_id(episode: str, transition: int, rule: str, audience: Audience) -> str:
     """The deterministic id of a notice."""
     return str(uuid.uuid5(_NAMESPACE, f"{episode}|{transition}|{rule}|{audience.key}"))

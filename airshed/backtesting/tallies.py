@@ -11,7 +11,7 @@ from airshed.backtesting.lives import Lives
 from airshed.pipeline import Outcome
 from notifiers.quiet_hours import quiet_until_s
 from rules.model import Pack
-from rules.notices import Notice, NoticeKind, Recipients
+from rules.notices import Notice, NoticeKind, Recipients, levels_told
 from streams.clock import HOUR_S, epoch_s
 
 UNKNOWN = -1
@@ -26,6 +26,7 @@ class Told:
         time_s: the hour of the decision.
         sent_s: when its messages could go out: the lateness later, after quiet hours.
         lapsed: by then they are of no use any more, and nobody gets them.
+        levels: of each of ``provinces``, see :func:`rules.notices.levels_told`.
         told_in: see :class:`rules.notices.Audience`.
     """
 
@@ -34,6 +35,7 @@ class Told:
     rule: str
     recipients: Recipients
     provinces: tuple[str, ...]
+    levels: tuple[int, ...]
     told_in: str | None
     level: int
     level_name: str
@@ -81,6 +83,7 @@ class Tally:
             rule=notice.rule,
             recipients=notice.audience.recipients,
             provinces=tuple(notice.audience.provinces),
+            levels=tuple(levels_told(notice).values()),
             told_in=notice.audience.told_in,
             level=notice.level,
             level_name=notice.level_name,

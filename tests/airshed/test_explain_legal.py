@@ -77,7 +77,7 @@ def test_a_draft_that_was_not_made_says_what_was_missing() -> None:
 
 def test_the_legal_episode_is_retold_from_the_days() -> None:
     told = retell(record(), PACK, epoch_s(after(150)))
-    assert [(e.track, e.kind) for e in told.events if e.track == "legal"] == [("legal", "opened"), ("legal", "closed")]
+    assert [event.kind for event in told.events if event.track == "legal"] == ["opened", "status", "status", "closed"]
     assert explain(record(), PACK, Question()).notes == []
 
 

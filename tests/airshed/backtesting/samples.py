@@ -34,6 +34,7 @@ def told(
         rule=rule or kind,
         recipients=recipients,
         provinces=tuple(provinces.split()),
+        levels=(level,) * len(provinces.split()),
         told_in=told_in,
         level=level,
         level_name=f"level {level}",
