@@ -10,9 +10,9 @@ from typing import TypedDict
 from sqlalchemy import ColumnElement, Connection, and_, literal_column, select
 
 from notifiers import guard, last_look, ledger, superseding, switch
-from notifiers.deliveries import ChannelName
+from notifiers.deliveries import ChannelName, Mode
 from notifiers.guard import Guard, Storm
-from notifiers.ledger import Claimed, Mode
+from notifiers.ledger import Claimed
 from notifiers.tables import ledger as ledger_rows
 
 

@@ -21,8 +21,7 @@ from sqlalchemy import Connection, delete, exists, select, update
 from sqlalchemy import insert as plain_insert
 
 from notifiers.contacts import Vault
-from notifiers.deliveries import ChannelName
-from notifiers.ledger import Mode
+from notifiers.deliveries import ChannelName, Mode
 from notifiers.places import drop_places
 from notifiers.tables import confirmations, ledger, subscribers
 

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, RootTransaction
 from notifiers import ledger, operators, pacing, switch
 from notifiers.callbacks import STATE_OF_CALL, STATE_OF_STATUS, apply_status
 from notifiers.composer import UNREADABLE
-from notifiers.deliveries import DeliveryState
+from notifiers.deliveries import DeliveryState, Mode
 from notifiers.errors import ChannelDownError, MissingKeyError, UnsendableError
 from notifiers.failpoints import failpoint
 from notifiers.guard import URGENT
-from notifiers.ledger import UNKNOWABLE, Claimed, Mode, Phase
+from notifiers.ledger import UNKNOWABLE, Claimed, Phase
 from notifiers.messages import Absent, Channel, Found, M, SmsText
 from notifiers.moves import Moved
 from notifiers.operators import Occasion, OperatorEvent

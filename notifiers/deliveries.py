@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+Mode = Literal["actual", "exercise"]
+"""Whether it is real. Notices, rows, messages and the channels that send them are of one mode."""
+
 ChannelName = Literal["sms", "email", "voice", "webhook"]
 
 DeliveryState = Literal[

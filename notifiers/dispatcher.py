@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from notifiers import holding, upkeep
 from notifiers.composer import Composer
+from notifiers.deliveries import Mode
 from notifiers.failpoints import failpoint
 from notifiers.following import FollowUp
 from notifiers.lane import Lane
-from notifiers.ledger import Mode
 from notifiers.messages import ActualMessage, Channel, M
 from notifiers.publisher import OnChange, Publisher
 from notifiers.settings import DispatchSettings

@@ -17,10 +17,9 @@ from sqlalchemy.orm import aliased
 
 from notifiers.callbacks import ACKNOWLEDGED
 from notifiers.database import insert
-from notifiers.deliveries import ChannelName
+from notifiers.deliveries import ChannelName, Mode
 from notifiers.escalation import ENOUGH, OPEN, Answers, Decision, EscalationPlan, Snapshot, Standing, decide, snapshot
 from notifiers.failpoints import failpoint
-from notifiers.ledger import Mode
 from notifiers.tables import acknowledgements, escalation_calls, escalations, facilities, ledger, notices
 from rules.notices import delivery_id
 

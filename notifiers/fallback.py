@@ -12,10 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, l
 from sqlalchemy.orm import aliased
 
 from notifiers.database import insert as dialect_insert
-from notifiers.deliveries import ChannelName
+from notifiers.deliveries import ChannelName, Mode
 from notifiers.failpoints import failpoint
 from notifiers.guard import URGENT, is_urgent
-from notifiers.ledger import Mode
 from notifiers.tables import consents, facilities, ledger, subscribers
 from rules.notices import delivery_id
 

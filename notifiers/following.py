@@ -9,10 +9,9 @@ import structlog
 from sqlalchemy import Connection
 
 from notifiers import escalations, operators, switch
-from notifiers.deliveries import ChannelName
+from notifiers.deliveries import ChannelName, Mode
 from notifiers.escalation import EscalationPlan, Happened
 from notifiers.escalations import Move
-from notifiers.ledger import Mode
 from notifiers.operators import Occasion, OperatorEvent
 
 _log = structlog.get_logger(__name__)

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, literal, literal_column, or_, select, update
 
-from notifiers.ledger import Mode
+from notifiers.deliveries import Mode
 from notifiers.tables import guarded, ledger, notices
 from rules.notices import Notice
 from streams.errors import InputError
@@ -85,9 +85,10 @@ def may_go(guard: Guard) -> ColumnElement[bool]:
     return or_(admitted(), and_(is_urgent(), ledger.c.notice.in_(select(notices.c.id).where(_CLOSED, _IS_NEW))))
 
 
-def is_waiting() -> ColumnElement[bool]:
-    """Of a ledger row: whether its notice waits for a person to let it go."""
-    return ledger.c.notice.in_(select(notices.c.id).where(_CLOSED, notices.c.guard == "waiting"))
+def is_waiting(row: Any = ledger) -> ColumnElement[bool]:
+    """Of a ledger row, or of an alias of the ledger: whether its notice waits for a person to let it go."""
+    waits: ColumnElement[bool] = row.c.notice.in_(select(notices.c.id).where(_CLOSED, notices.c.guard == "waiting"))
+    return waits
 
 
 def is_urgent() -> ColumnElement[bool]:

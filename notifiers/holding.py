@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, select, update
 
-from notifiers.ledger import Mode
+from notifiers.deliveries import Mode
 from notifiers.quiet_hours import quiet_until_s
 from notifiers.superseding import Rows, give_way, superseded
 from notifiers.tables import ledger

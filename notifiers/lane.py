@@ -13,9 +13,9 @@ from notifiers import claims, operators, switch
 from notifiers.claims import Claimant, Taken
 from notifiers.composer import Composer
 from notifiers.courier import Courier
+from notifiers.deliveries import Mode
 from notifiers.failpoints import failpoint
 from notifiers.fallback import divert
-from notifiers.ledger import Mode
 from notifiers.messages import Channel, M
 from notifiers.operators import Occasion, OperatorEvent
 from notifiers.settings import DispatchSettings

@@ -28,22 +28,20 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    literal_column,
     or_,
     select,
     update,
 )
 from sqlalchemy.orm import aliased
 
-from notifiers import suppressions
-from notifiers.deliveries import ChannelName, DeliveryState
+from notifiers import guard, suppressions
+from notifiers.deliveries import ChannelName, DeliveryState, Mode
 from notifiers.moves import Moved, end_attempt, move
 from notifiers.place_lists import meets, provinces_in
-from notifiers.tables import attempts, heard, ledger, notices
+from notifiers.tables import attempts, heard, ledger
 from notifiers.transitions import sources
 from rules.notices import NoticeKind
 
-Mode = Literal["actual", "exercise"]
 Phase = Literal["connect", "request", "data"]
 """How far an attempt has come: ``connect``: nothing the provider could have accepted has been sent yet;
 ``request`` (SMS) and ``data`` (mail): it may have accepted the message."""
@@ -110,7 +108,6 @@ def claim(
     channel, so that nobody reads the end before the warning. ``also`` narrows the choice further.
     """
     earlier = aliased(ledger, name="earlier")
-    guarded = select(notices.c.id).where(notices.c.guard.in_([literal_column("''"), literal_column("'waiting'")]))
     waits = exists().where(
         earlier.c.recipient == ledger.c.recipient,
         earlier.c.channel == ledger.c.channel,
@@ -124,7 +121,7 @@ def claim(
             and_(
                 earlier.c.state == "planned",
                 earlier.c.reason.not_in(_SECOND_TRY),
-                earlier.c.notice.not_in(guarded.where(notices.c.guard == "waiting")),
+                ~guard.is_waiting(earlier),
             ),
             earlier.c.state.in_(("claimed", "sending")),
             and_(earlier.c.state == "unknown", earlier.c.reason != UNKNOWABLE),

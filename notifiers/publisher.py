@@ -13,8 +13,7 @@ from sqlalchemy import Engine
 
 from notifiers import reports
 from notifiers.database import reading
-from notifiers.deliveries import Delivery
-from notifiers.ledger import Mode
+from notifiers.deliveries import Delivery, Mode
 from notifiers.writer import Writer
 from streams.metrics import DELIVERIES_PENDING
 

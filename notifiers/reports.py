@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from notifiers.deliveries import Delivery
-from notifiers.ledger import UNKNOWABLE, Mode
+from notifiers.deliveries import Delivery, Mode
+from notifiers.ledger import UNKNOWABLE
 from notifiers.tables import ledger, notices
 
 _COLUMNS = [ledger.c[name] for name in Delivery.__struct_fields__]

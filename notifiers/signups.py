@@ -18,8 +18,7 @@ from notifiers import confirmations, consents, quotas
 from notifiers.choices import Choices
 from notifiers.confirmations import Asked, Checked
 from notifiers.contacts import Vault
-from notifiers.deliveries import ChannelName
-from notifiers.ledger import Mode
+from notifiers.deliveries import ChannelName, Mode
 from notifiers.places import Place, drop_places, store_places
 from notifiers.quotas import Quota
 from notifiers.tables import confirmations as confirmations_table

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
-from notifiers.deliveries import ChannelName
-from notifiers.ledger import WARNING_KINDS, Mode
+from notifiers.deliveries import ChannelName, Mode
+from notifiers.ledger import WARNING_KINDS
 from notifiers.place_lists import covers, items, meets, mentions, province_of, without
 from notifiers.tables import ledger, notices
 from notifiers.transitions import sources

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Update, and_, or_, update
 
 from notifiers import confirmations, quotas
+from notifiers.deliveries import Mode
 from notifiers.holding import expire_held
-from notifiers.ledger import Mode
 from notifiers.tables import attempts, ledger
 from notifiers.transitions import sources
 
