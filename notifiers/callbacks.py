@@ -12,11 +12,11 @@ from sqlalchemy import Connection, Row, select, update
 from notifiers import suppressions
 from notifiers.deliveries import DeliveryState
 from notifiers.inbound import first_time
-from notifiers.ledger import ended_id
+from notifiers.ledger import SECOND_TRY_CODES, ended_id
 from notifiers.moves import Moved, end_attempt
 from notifiers.tables import heard, ledger
 from notifiers.transitions import sources
-from notifiers.undelivered import CODES, Next, SecondTries, reason_of
+from notifiers.undelivered import Next, SecondTries, reason_of
 
 STATE_OF_STATUS: dict[str, DeliveryState] = {
     "accepted": "sent",
@@ -95,13 +95,15 @@ def apply_status(
     if row.state not in sources("callback", state) or (state != "delivered" and _has_ended(connection, provider_id)):
         return Moved.BACKWARD
     following = Next.NOTHING
-    if state == "failed" and error_code in CODES:
+    undelivered = state == "failed" and error_code in SECOND_TRY_CODES
+    if undelivered:
         following = (tries or SecondTries()).follow(connection, row, error_code, now_s)
         first_time(connection, ended_id(provider_id), now_s)
-        if following is Next.AGAIN:
-            return Heard.TRIES_AGAIN
+    # what was accepted and then not delivered has ended after all
+    end_attempt(connection, delivery, state, error_code or status, now_s, overwrite=undelivered)
+    if following is Next.AGAIN:
+        return Heard.TRIES_AGAIN
     _settle(connection, row, state, provider_id, reason_of(following, error_code) or _reason(state, status))
-    end_attempt(connection, delivery, state, error_code or status, now_s)
     if state == "failed":
         suppressions.remember(connection, delivery, error_code, now_s)
     return Moved.APPLIED

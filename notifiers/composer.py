@@ -15,7 +15,7 @@ from notifiers.contacts import Vault
 from notifiers.database import reading
 from notifiers.errors import MissingKeyError, UnsendableError
 from notifiers.facts import Addressee
-from notifiers.ledger import WARNING_KINDS, Claimed
+from notifiers.ledger import MAY_HAVE_ARRIVED, WARNING_KINDS, Claimed, precedes
 from notifiers.links import Links
 from notifiers.messages import ActualMessage, Content, ExerciseMessage, Message
 from notifiers.payloads import payload
@@ -226,15 +226,7 @@ def _first_ones(connection: Connection, rows: list[Claimed]) -> set[str]:
     if not wanted:
         return set()
     earlier = aliased(ledger, name="earlier")
-    had = exists().where(
-        earlier.c.recipient == ledger.c.recipient,
-        earlier.c.channel == ledger.c.channel,
-        earlier.c.episode == ledger.c.episode,
-        earlier.c.registry == ledger.c.registry,
-        earlier.c.mode == ledger.c.mode,
-        earlier.c.notice_time_s < ledger.c.notice_time_s,
-        earlier.c.state.in_(("sent", "delivered", "unknown")),
-    )
+    had = exists().where(precedes(earlier, ledger), earlier.c.state.in_(MAY_HAVE_ARRIVED))
     return set(connection.execute(select(ledger.c.id).where(ledger.c.id.in_(wanted), ~had)).scalars())
 
 

@@ -17,14 +17,14 @@ from notifiers.deliveries import DeliveryState, Mode
 from notifiers.errors import ChannelDownError, MissingKeyError, UnsendableError
 from notifiers.failpoints import failpoint
 from notifiers.guard import URGENT
-from notifiers.ledger import UNKNOWABLE, Claimed, Phase
+from notifiers.ledger import SECOND_TRY_CODES, UNKNOWABLE, Claimed, Phase
 from notifiers.messages import Absent, Channel, Found, M, SmsText
 from notifiers.moves import Moved
 from notifiers.operators import Occasion, OperatorEvent
 from notifiers.pace import Breaker
 from notifiers.pacing import Limit, Start
 from notifiers.settings import ChannelPace, DispatchSettings
-from notifiers.undelivered import CODES, SecondTries
+from notifiers.undelivered import SecondTries
 from notifiers.writer import Writer
 from streams.clock import Clock
 from streams.errors import DeliveryError, PermanentDeliveryError, RetryableDeliveryError, UnknownDeliveryError
@@ -133,7 +133,7 @@ class Courier(Generic[M]):
         if isinstance(answer, Found):
             state = (STATE_OF_CALL if row.channel == "voice" else STATE_OF_STATUS).get(answer.status, "sent")
             reason = answer.error_code or ("accepted" if state == "sent" else answer.status)
-            if reason in CODES:
+            if reason in SECOND_TRY_CODES:
                 await self._not_delivered(row, answer)
             else:
                 await self.settle(row, state, reason, provider_id=answer.provider_id, parts=parts)

@@ -18,6 +18,7 @@ from notifiers.guard import URGENT
 from notifiers.holding import Held
 from notifiers.ledger import WARNING_KINDS, Claimed, was_told
 from notifiers.quiet_hours import own_quiet_until_s, quiet_until_s
+from notifiers.silences import Silence
 from notifiers.superseding import superseded
 from notifiers.tables import ledger, notices, subscribers
 from rules.notices import Notice
@@ -46,19 +47,15 @@ def look(connection: Connection, rows: Sequence[Claimed], now_s: float) -> dict[
     events = standings.of(connection, {row.episode for row in about}, now_s)
     hours = _own_hours(connection, about)
     silent = [one for one in silences.listed(connection, after_s=now_s) if one.holds(now_s)]
+    quiet = {name: [one for one in silent if one.concerns(notice)] for name, notice in told.items()}
     verdicts = {}
     for row in about:
         if verdict := _idle_or_untold(connection, row, idle, told.get(row.notice)):
             verdicts[row.id] = verdict
         elif (notice := told.get(row.notice)) is not None:
-            quiet = [one for one in silent if one.concerns(notice)]
             judged = (
                 _untrue(row, notice, events.get(row.episode))
-                or (
-                    Verdict("suppressed", silences.SILENCED)
-                    if silences.silences_places(quiet, row.recipient, row.places)
-                    else None
-                )
+                or _silenced(row, quiet[row.notice])
                 or _too_early(row, notice, hours, now_s)
             )
             if judged is not None:
@@ -105,6 +102,11 @@ def _untrue(row: Claimed, notice: Notice, event: EpisodeEvent | None) -> Verdict
         return Verdict("suppressed", Held.EPISODE_CLOSED.value)
     told = row.provinces or notice.audience.provinces
     return Verdict("suppressed", Held.EASED.value) if standings.has_eased(notice, event, told) else None
+
+
+def _silenced(row: Claimed, by: Sequence[Silence]) -> Verdict | None:
+    quiet = silences.silences_places(by, row.recipient, row.places)
+    return Verdict("suppressed", silences.SILENCED) if quiet else None
 
 
 def _too_early(

@@ -50,10 +50,17 @@ UNKNOWABLE = "unknowable"
 """Reason of an unknown row that nobody can ask about and that must not be repeated: it is an operator's to see."""
 
 WARNING_KINDS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order-draft")
-_MAY_HAVE_ARRIVED: tuple[DeliveryState, ...] = ("sent", "delivered", "unknown")
+MAY_HAVE_ARRIVED: tuple[DeliveryState, ...] = ("sent", "delivered", "unknown")
+"""States of a row whose message the recipient has, or may have."""
+
+NEVER_LEFT = "30001"
+"""The provider's own queue was full."""
+UNREACHABLE = "30003"
+"""The handset could not be reached."""
 MAY_HAVE_ARRIVED_CODE = "30008"
 """The provider's "unknown error": the one failure after which a message may turn up all the same."""
-_SECOND_TRY = ("30001", "30003", MAY_HAVE_ARRIVED_CODE)
+SECOND_TRY_CODES = (NEVER_LEFT, UNREACHABLE, MAY_HAVE_ARRIVED_CODE)
+"""The provider's codes that are not the end of a delivery (:mod:`notifiers.undelivered`)."""
 
 
 @dataclass(frozen=True)
@@ -109,18 +116,13 @@ def claim(
     """
     earlier = aliased(ledger, name="earlier")
     waits = exists().where(
-        earlier.c.recipient == ledger.c.recipient,
-        earlier.c.channel == ledger.c.channel,
-        earlier.c.episode == ledger.c.episode,
-        earlier.c.registry == ledger.c.registry,
-        earlier.c.mode == ledger.c.mode,
-        earlier.c.notice_time_s < ledger.c.notice_time_s,
+        precedes(earlier, ledger),
         or_(
             # what waits for its second try (:mod:`notifiers.undelivered`) or for a person to let its notice go
             # (:mod:`notifiers.guard`) holds up nothing that is newer
             and_(
                 earlier.c.state == "planned",
-                earlier.c.reason.not_in(_SECOND_TRY),
+                earlier.c.reason.not_in(SECOND_TRY_CODES),
                 ~guard.is_waiting(earlier),
             ),
             earlier.c.state.in_(("claimed", "sending")),
@@ -240,6 +242,19 @@ def settle(
     return moved
 
 
+def precedes(one: Any, other: Any) -> ColumnElement[bool]:
+    """Whether two rows of the ledger (or of aliases of it) are of one story, told to one recipient on one channel, and
+    ``one`` is the earlier."""
+    return and_(
+        one.c.recipient == other.c.recipient,
+        one.c.channel == other.c.channel,
+        one.c.episode == other.c.episode,
+        one.c.registry == other.c.registry,
+        one.c.mode == other.c.mode,
+        one.c.notice_time_s < other.c.notice_time_s,
+    )
+
+
 def was_told(connection: Connection, row: Claimed, episode: str | None = None) -> bool:
     """Whether this recipient may have received an earlier warning of the episode, about any province that the row is
     about, on the same channel, or on another one that stood in for it while it was down.
@@ -255,7 +270,7 @@ def was_told(connection: Connection, row: Claimed, episode: str | None = None) -
         other.c.recipient == ledger.c.recipient,
         other.c.registry == ledger.c.registry,
         other.c.channel != ledger.c.channel,
-        other.c.state.in_(_MAY_HAVE_ARRIVED),
+        other.c.state.in_(MAY_HAVE_ARRIVED),
     )
     perhaps = exists().where(attempts.c.delivery == ledger.c.id, attempts.c.code == MAY_HAVE_ARRIVED_CODE)
     told = select(func.count()).where(
@@ -265,7 +280,7 @@ def was_told(connection: Connection, row: Claimed, episode: str | None = None) -
         ledger.c.episode == (episode or row.episode),
         ledger.c.kind.in_(WARNING_KINDS),
         ledger.c.notice_time_s <= row.notice_time_s,
-        or_(ledger.c.state.in_(_MAY_HAVE_ARRIVED), and_(ledger.c.reason == "fallback", stood_in), perhaps),
+        or_(ledger.c.state.in_(MAY_HAVE_ARRIVED), and_(ledger.c.reason == "fallback", stood_in), perhaps),
         *([meets(ledger.c.places, literal(row.places))] if row.places else []),
     )
     return connection.execute(told).scalar_one() > 0

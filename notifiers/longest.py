@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
+from notifiers.deliveries import Mode
 from rules.drafting import NO_LEVEL
 from rules.model import Pack, Rule
 from rules.notices import ActualNotice, Audience, ExerciseNotice, Notice, NoticeKind, NoticeProvince
@@ -28,7 +28,7 @@ def longest_notice(
     pack: Pack,
     rule: Rule,
     index: int | None,
-    mode: Literal["actual", "exercise"],
+    mode: Mode,
     level: int | None = None,
     province_level: int | None = None,
 ) -> Notice:

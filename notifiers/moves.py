@@ -13,12 +13,12 @@ from notifiers.deliveries import DeliveryState
 from notifiers.tables import attempts, ledger
 
 _LATEST = select(func.max(attempts.c.number)).where(attempts.c.delivery == bindparam("of")).scalar_subquery()
-_ENDED = (
+_OVERWRITTEN = (
     update(attempts)
     .where(attempts.c.delivery == bindparam("of"), attempts.c.number == _LATEST)
-    .where(attempts.c.outcome.in_(("", "unknown")))
     .values(outcome=bindparam("became"), code=bindparam("by"), ended_s=bindparam("at_s"))
 )
+_ENDED = _OVERWRITTEN.where(attempts.c.outcome.in_(("", "unknown")))
 
 
 class Moved(StrEnum):
@@ -67,6 +67,11 @@ def _moving(names: tuple[str, ...], from_states: tuple[DeliveryState, ...], *, t
     return statement.where(ledger.c.lease_until_s > bindparam("at_s")) if held else statement
 
 
-def end_attempt(connection: Connection, delivery: str, outcome: str, code: str, machine_s: float) -> None:
-    """Write down what became of the latest attempt at a delivery, unless that is known already."""
-    connection.execute(_ENDED, {"of": delivery, "became": outcome, "by": code, "at_s": machine_s})
+def end_attempt(
+    connection: Connection, delivery: str, outcome: str, code: str, machine_s: float, *, overwrite: bool = False
+) -> None:
+    """Write down what became of the latest attempt at a delivery, unless that is known already; ``overwrite``: even
+    then, because what was accepted could not be delivered."""
+    connection.execute(
+        _OVERWRITTEN if overwrite else _ENDED, {"of": delivery, "became": outcome, "by": code, "at_s": machine_s}
+    )

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_co
 from sqlalchemy.orm import aliased
 
 from notifiers import guard
-from notifiers.ledger import Claimed
+from notifiers.ledger import Claimed, precedes
 from notifiers.place_lists import covers, holds, items, mentions, province_of, without
 from notifiers.tables import ledger
 
@@ -88,10 +88,10 @@ def sweep(connection: Connection, rows: Sequence[Claimed], now_s: float) -> int:
 def _hand_over(connection: Connection, which: Rows, now_s: float) -> None:
     older, taker, newer = (aliased(ledger, name=name) for name in ("older", "taker", "newer"))
     places, rules = items(older.c.places), items(older.c.rules)
-    yields = and_(which(older), _precedes(older, ledger), older.c.kind == ledger.c.kind)
+    yields = and_(which(older), precedes(older, ledger), older.c.kind == ledger.c.kind)
     takes = (taker.c.kind == older.c.kind, taker.c.state.in_(_UNCLAIMED), _has_happened(taker, now_s))
     is_newest = ~exists().where(
-        _precedes(taker, newer),
+        precedes(taker, newer),
         newer.c.kind == taker.c.kind,
         newer.c.state.in_(_UNCLAIMED),
         _has_happened(newer, now_s),
@@ -100,7 +100,7 @@ def _hand_over(connection: Connection, which: Rows, now_s: float) -> None:
     # driven by the few that yield, not by all that are planned
     takers = select(taker.c.id).where(
         which(older),
-        _precedes(older, taker),
+        precedes(older, taker),
         *takes,
         _is_let_go(taker),
         is_newest,
@@ -139,24 +139,12 @@ def _speaker(now_s: float | None, states: Sequence[str]) -> tuple[Any, ColumnEle
     kind if it is in one of these states."""
     later = aliased(ledger, name="later")
     speaks = and_(
-        _precedes(ledger, later),
+        precedes(ledger, later),
         _has_happened(later, now_s),
         _is_let_go(later),
         or_(later.c.kind == "all-clear", and_(later.c.kind == ledger.c.kind, later.c.state.in_(states))),
     )
     return later, speaks
-
-
-def _precedes(one: Any, other: Any) -> ColumnElement[bool]:
-    """Whether two rows are of one story, and ``one`` is the earlier."""
-    return and_(
-        other.c.recipient == one.c.recipient,
-        other.c.channel == one.c.channel,
-        other.c.episode == one.c.episode,
-        other.c.registry == one.c.registry,
-        other.c.mode == one.c.mode,
-        other.c.notice_time_s > one.c.notice_time_s,
-    )
 
 
 def _is_let_go(row: Any) -> ColumnElement[bool]:

@@ -52,11 +52,7 @@ def was_warned(
     """Whether a warning of any of the places was planned; of any place at all where none are given."""
     earlier = aliased(ledger, name="earlier")
     return exists().where(
-        earlier.c.recipient == recipient,
-        earlier.c.channel == channel,
-        earlier.c.episode == notice.audience.told_in,
-        earlier.c.registry == notice.audience.recipients,
-        earlier.c.mode == mode_of(notice),
+        _to(earlier, notice, channel, recipient, notice.audience.told_in),
         earlier.c.kind.in_(WARNING_KINDS),
         or_(earlier.c.state != "suppressed", earlier.c.reason == STOOD_IN),
         *([] if places is None else [meets(earlier.c.places, places)]),
@@ -142,11 +138,7 @@ def _before(notice: Notice, channel: ChannelName, recipient: ColumnElement[str],
     """Aliases of the ledger and its notices, and the test for an earlier message like this one to the recipient."""
     row, said = aliased(ledger, name=name), aliased(notices, name=f"{name}_notice")
     test = and_(
-        row.c.recipient == recipient,
-        row.c.channel == channel,
-        row.c.episode == notice.episode,
-        row.c.registry == notice.audience.recipients,
-        row.c.mode == mode_of(notice),
+        _to(row, notice, channel, recipient, notice.episode),
         row.c.kind == notice.kind,
         row.c.notice != notice.id,
         row.c.notice_time_s <= int(notice.time.timestamp()),
@@ -154,6 +146,19 @@ def _before(notice: Notice, channel: ChannelName, recipient: ColumnElement[str],
         said.c.id == row.c.notice,
     )
     return row, said, test
+
+
+def _to(
+    row: Any, notice: Notice, channel: ChannelName, recipient: ColumnElement[str], episode: str | None
+) -> ColumnElement[bool]:
+    """Whether a row is of the episode and went to the recipient as the notice would: its channel, registry and mode."""
+    return and_(
+        row.c.recipient == recipient,
+        row.c.channel == channel,
+        row.c.episode == episode,
+        row.c.registry == notice.audience.recipients,
+        row.c.mode == mode_of(notice),
+    )
 
 
 def is_capped(notice: Notice, channel: ChannelName, recipient: ColumnElement[str], caps: Caps) -> ColumnElement[bool]:

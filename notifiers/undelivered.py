@@ -25,20 +25,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from notifiers.deliveries import ChannelName
 from notifiers.fallback import REASON, stand_in
 from notifiers.guard import URGENT
-from notifiers.ledger import MAY_HAVE_ARRIVED_CODE
+from notifiers.ledger import NEVER_LEFT, SECOND_TRY_CODES, UNREACHABLE
 from notifiers.settings import DEFAULT_POLICY, UnknownPolicy
 from notifiers.tables import attempts, ledger
 from notifiers.transitions import sources
-
-NEVER_LEFT = "30001"
-UNREACHABLE = "30003"
-CODES = (NEVER_LEFT, UNREACHABLE, MAY_HAVE_ARRIVED_CODE)
-"""Codes that are not the end."""
 
 
 class Next(StrEnum):
@@ -65,18 +60,17 @@ class SecondTries:
     again_after_s: float = 600.0
 
     def follow(self, connection: Connection, row: Row[Any], code: str, now_s: float) -> Next:
-        """Do what follows for a row whose message has ended with ``code``; the caller has locked it.
+        """Do what follows for a row whose message has ended with ``code``; the caller has locked the row, and writes
+        the end of the attempt down afterwards.
 
         Args:
             row: of the ledger, all columns.
+            code: one of :data:`~notifiers.ledger.SECOND_TRY_CODES`.
             now_s: machine time; live, ``valid_until`` is of the same clock. In a replay of recorded time every time of
                 use is over by it, so nothing is tried again.
         """
-        if code not in CODES:
-            return Next.NOTHING
         insists = row.priority <= URGENT or self.policy.get(row.kind, "leave") == "resend"
         tried = _tried_again(connection, row.id)
-        _note(connection, row.id, code, now_s)
         in_time = now_s + self.again_after_s < row.valid_until_s
         may = row.state in sources("second try", "planned") and not tried and in_time
         if may and (insists or code == NEVER_LEFT):
@@ -112,11 +106,5 @@ def reason_of(following: Next, code: str) -> str:
 
 def _tried_again(connection: Connection, delivery: str) -> bool:
     """Whether an earlier attempt ended with one of these codes."""
-    found = select(attempts.c.number).where(attempts.c.delivery == delivery, attempts.c.code.in_(CODES))
+    found = select(attempts.c.number).where(attempts.c.delivery == delivery, attempts.c.code.in_(SECOND_TRY_CODES))
     return connection.execute(found.limit(1)).first() is not None
-
-
-def _note(connection: Connection, delivery: str, code: str, now_s: float) -> None:
-    latest = select(func.max(attempts.c.number)).where(attempts.c.delivery == delivery).scalar_subquery()
-    ended = update(attempts).where(attempts.c.delivery == delivery, attempts.c.number == latest)
-    connection.execute(ended.values(outcome="failed", code=code, ended_s=now_s))
