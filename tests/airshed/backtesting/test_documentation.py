@@ -133,7 +133,7 @@ def _try_mistakes(tried: list[tuple[list[str], str]]) -> None:
 def _try_refusals() -> None:
     mine = Path("mine.yaml").read_text(encoding="utf-8")
     assert mine.count("lateness_s: 600") == 1
-    Path("other.yaml").write_text(changed(mine, ("lateness_s: 600", "lateness_s: 1200"), ('"4"', '"9"')), "utf-8")
+    Path("other.yaml").write_text(changed(mine, ("lateness_s: 600", "lateness_s: 1200"), ('"5"', '"9"')), "utf-8")
     for arguments, printed in commands(section("Switching a pack on")):
         assert shows(printed, said(arguments)), f"{arguments}\n{said(arguments)}"
 
