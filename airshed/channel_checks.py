@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}")  # E.164, or a short code
 
 
 def channel_looks(settings: Configuration) -> list[Look]:
-    """A look for everything that is configured; what is not there is not looked at."""
+    """Callbacks, webhooks and operators always; the rest where the configuration has it."""
     looks: list[Look] = [("callbacks", lambda: _callbacks(settings))]
     if settings.mode == "actual":
         looks.append(("sms", lambda: _sms(settings)))

@@ -75,7 +75,7 @@ class RuleEngine:
         return notices
 
     def advance(self, mark: Mark) -> list[Notice | Mark]:
-        """Pass progress on. Rules that wait for time are asked at the hourly status of their episode, not here."""
+        """Pass progress on. Rules that wait for time are asked at the status of their episode, not here."""
         moved = self._watermark.observe(mark) is not None
         self._state["progress"] = msgspec.json.encode(self._watermark)
         return [Mark(mark.time, "rules")] if moved else []

@@ -101,8 +101,8 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
         step_s: event-time step of decisions, seconds.
         lateness_s: how long after the end of a step its readings are waited for, seconds of event time.
         merge_gap_hours: an episode of overlapping provinces within this time after a close is the same one.
-        hourly_status: say how every open episode stands in every hour. Packs do not write this: it is set when a
-            rule of the pack listens to ``status``.
+        hourly_status: say how every open episode stands at every step: hourly, of legal cases daily. Packs do not
+            write this: it is set when a rule of the track listens to ``status``.
     """
 
     minimum_coverage: float = 0.5

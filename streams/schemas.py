@@ -277,7 +277,8 @@ class EpisodeProvince(msgspec.Struct, frozen=True, kw_only=True):
             sensors. Only the latter opens an episode, holds it open and makes its level.
         since: first hour of the exceedance it is in, or was in.
         course: its hourly medians from ``since`` on, the latest 24 of them, oldest first; the last is of the hour of
-            the event, ``None`` is unknown. (Days, on the legal track. Not told with ``status``.)
+            the event, ``None`` is unknown. (Days, on the legal track. Not told with the
+            hourly ``status`` of an episode.)
         witnesses: station, in how many of these hours it was at or above the threshold of the level, its highest
             index in them. Those at or above it first, highest first, at most ten.
     """

@@ -25,7 +25,7 @@ class Station:
         code: unique code, as the feeds name it.
         lat / lon: WGS 84, degrees.
         airshed / province: codes; ``airshed`` is empty for a station outside every airshed.
-        zone: IANA time zone; hours and days of the station are local to it.
+        zone: IANA time zone; days of the station are local to it, its hours are those of UTC.
         station_class: ``reference`` or ``low-cost``.
     """
 

@@ -32,7 +32,7 @@ def people_of(airshed: Airshed, subscribers: Path | None, facilities: Path | Non
 
     Raises:
         InputError: a file as a whole cannot be read.
-        RegistryError: it lacks columns.
+        RegistryError: it is not UTF-8, or lacks columns.
     """
     residents: Mapping[Group, int] = {(p.code, 1): 1 for p in airshed.provinces}
     plants: Mapping[str, int] = {p.code: 1 for p in airshed.provinces}

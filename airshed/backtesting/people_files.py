@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from airshed.backtesting.people import Group
 from notifiers.registries import ImportRules, province, rows
 from streams.airsheds import Airshed
 from streams.errors import InputError, RegistryError
@@ -22,22 +23,23 @@ class Files:
         self.refused: list[str] = []
         self._rules = ImportRules([airshed])
 
-    def residents(self, path: Path) -> Counter[tuple[str, int]]:
+    def residents(self, path: Path) -> Counter[Group]:
         """Residents by province and lowest level they want to hear of.
 
         Raises:
             InputError: the file as a whole cannot be read.
+            RegistryError: it is not UTF-8, or lacks columns.
         """
         return self._counted(path, ["subscriber_id", "province"], self._group)
 
     def plants(self, path: Path) -> Counter[str]:
-        """Plants by province. Raises ``InputError`` as :meth:`residents` does."""
+        """Plants by province. Raises what :meth:`residents` does."""
         return self._counted(path, ["facility_id", "province"], self._province)
 
     def _province(self, row: Mapping[str, str], place: str) -> str:
         return province(row, place, self._rules)
 
-    def _group(self, row: Mapping[str, str], place: str) -> tuple[str, int]:
+    def _group(self, row: Mapping[str, str], place: str) -> Group:
         text = (row.get("level") or "1").strip()
         if not text.isdecimal() or not 1 <= int(text) <= 9:
             raise RegistryError(
