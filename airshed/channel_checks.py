@@ -15,11 +15,12 @@ import sqlalchemy as sa
 
 from airshed.channels import callback_secrets, return_paths, webhook_keys
 from airshed.configuration import Configuration
+from airshed.existing_database import existing_database
 from airshed.messaging import keys_of
 from notifiers.channels.webhook import checked_keys
 from notifiers.chat import chat_services
 from notifiers.contacts import Vault
-from notifiers.database import connect, reading
+from notifiers.database import reading
 from notifiers.tables import facilities
 from streams.errors import ConfigurationError, Problem
 
@@ -125,11 +126,8 @@ def _webhooks(settings: Configuration) -> str:
 
 def _webhooks_of_plants(settings: Configuration) -> dict[str, str]:
     """Host of the webhook by id of the plant; an empty host where this machine has no key to read it with."""
-    engine = connect(settings.database_url)
-    own_file = engine.dialect.name == "sqlite" and engine.url.database
-    if own_file and not Path(own_file).exists():
-        return {}
-    if not sa.inspect(engine).has_table(facilities.name):
+    engine = existing_database(settings, facilities)
+    if engine is None:
         return {}
     with reading(engine) as connection:
         query = sa.select(facilities.c.facility_id, facilities.c.webhook).where(facilities.c.webhook.is_not(None))

@@ -69,7 +69,8 @@ def _stations(settings: Configuration) -> str:
 
 
 def _outlines(settings: Configuration) -> str:
-    if outlines_of(settings, base_of(settings)) is None:
+    outlines_of(settings, base_of(settings))
+    if not settings.outlines:
         return "those of Viet Nam's provinces; another region's come from a GeoJSON (outlines)"
     return f"of every province of the pack, from {settings.outlines}"
 

@@ -44,7 +44,7 @@ from notifiers.undelivered import SecondTries
 from notifiers.withdrawal import withdraw_contact
 from rules.model import Pack
 from streams.clock import Clock, SystemClock
-from streams.geography.outlines import Outlines, vietnamese
+from streams.geography.outlines import Outlines
 
 _SECRET_BYTES = 32
 _CAP_EVERY_S = 5.0  # between looks for new alerts; one query each
@@ -170,7 +170,7 @@ def cap_publication(engine: sa.Engine, settings: Configuration, public_url: str,
             cap.sender,
             public_url,
             in_force_hours=cap.in_force_hours,
-            outlines=outlines_of(settings, base_of(settings)) or vietnamese(),
+            outlines=outlines_of(settings, base_of(settings)),
         ),
         Renderer(),
         f"{public_url.rstrip('/')}/cap",
@@ -240,7 +240,7 @@ def import_registries(
 ) -> dict[str, ImportReport]:
     """Read the recipients' registries into the database. Refused rows are in the reports, the others are in.
 
-    ``outlines``: of the pack's provinces, where they are not Viet Nam's.
+    ``outlines``: of the pack's provinces, see ``outlines_of``; Viet Nam's unless others are given.
 
     Raises:
         RegistryError: when a file as a whole cannot be read.

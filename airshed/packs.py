@@ -8,7 +8,7 @@ from airshed.configuration import Configuration
 from rules.loading import load_pack
 from rules.model import Pack
 from rules.shelf import Shelf
-from streams.geography.outlines import Outlines, read_outlines
+from streams.geography.outlines import Outlines, read_outlines, vietnamese
 
 
 def shelf_of(settings: Configuration) -> Shelf | None:
@@ -23,10 +23,10 @@ def base_of(settings: Configuration) -> Pack:
     return shelf.base if shelf else load_pack(settings.pack)
 
 
-def outlines_of(settings: Configuration, pack: Pack) -> Outlines | None:
-    """The outlines that an installation brings for the provinces of its pack; ``None``: those of Viet Nam.
+def outlines_of(settings: Configuration, pack: Pack) -> Outlines:
+    """The outlines that an installation brings for the provinces of its pack, or else those of Viet Nam.
 
     Raises:
         ConfigurationError: with everything that is wrong with the file.
     """
-    return read_outlines(Path(settings.outlines), pack.airshed) if settings.outlines else None
+    return read_outlines(Path(settings.outlines), pack.airshed) if settings.outlines else vietnamese()

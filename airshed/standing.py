@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
 
 from airshed.configuration import Configuration
+from airshed.existing_database import existing_database
 from airshed.local.store import stage_state
-from notifiers.database import connect, reading
+from notifiers.database import reading
 from rules.activations import BEGINNING, Line, Refusal
 from rules.shelf import Shelf
 from streams.clock import epoch_s, utc
@@ -61,10 +61,8 @@ class Report(msgspec.Struct, frozen=True):
 
 def read_standing(settings: Configuration, code: str) -> Standing | None:
     """How the airshed of a local installation stands; ``None`` before its first decision, and on Kafka."""
-    if settings.database is None and not (Path(settings.data_dir) / "airshed.sqlite").exists():
-        return None
-    engine = connect(settings.database_url)
-    if not sa.inspect(engine).has_table(stage_state.name):
+    engine = existing_database(settings, stage_state)
+    if engine is None:
         return None
     query = sa.select(stage_state.c.key, stage_state.c.value).where(stage_state.c.stage == "episodes")
     with reading(engine) as connection:
