@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from notifiers.deliveries import ChannelName
+from rules.model import MOST_LEVELS
 from streams.errors import InputError
 
 Timing = Literal["evening-before", "morning-of", "any"]
@@ -15,8 +16,6 @@ Timing = Literal["evening-before", "morning-of", "any"]
 
 PERSONAL_CHANNELS: tuple[ChannelName, ...] = ("sms", "email")
 """Those a resident can choose."""
-HIGHEST_LEVEL = 9
-"""More levels than any plan has; catches an index value written into the column."""
 _CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?", re.ASCII)
 _YES, _NO = {"1", "yes", "true", "x", "có", "co"}, {"", "0", "no", "false", "không", "khong"}
 
@@ -92,7 +91,8 @@ def _minutes(text: str) -> int | None:
 
 
 def _level(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 4 and 1 <= int(text) <= HIGHEST_LEVEL):
+    # What is higher is mostly an index value, written into the wrong column.
+    if not (text.isascii() and text.isdecimal() and len(text) < 4 and 1 <= int(text) <= MOST_LEVELS):
         raise InputError(f"{text[:20]!r} is not a level", field="level", remedy="write its number, 1 the lowest")
     return int(text)
 

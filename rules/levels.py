@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from rules.documents import Document, Path
+from rules.model import MOST_LEVELS
 from rules.structure import twice
 from streams.airsheds import Airshed, Level, Quantity
 from streams.errors import Problem
@@ -18,10 +19,6 @@ HIGHEST_UG_M3 = 1000
 
 LONGEST_HOURS = 96
 """Four days: the longest holding time of any plan that was read (China 2017: 96 hours)."""
-
-
-MOST_LEVELS = 9
-"""No plan that was read has more than six; quorums and audiences name a level by one digit."""
 
 
 def level_problems(document: Document, airshed: Airshed) -> Iterator[Problem]:

@@ -16,6 +16,8 @@ OncePer = Literal["episode", "level", "transition"]
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", max_length=60)]
 """Machine names: they become parts of ids and file names."""
 
+MOST_LEVELS = 9
+"""No plan that was read has more than six; quorums, audiences and recipients name a level by one digit."""
 
 _HOURS = r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d"
 ClockHours = Annotated[str, Meta(pattern=rf"^{_HOURS}$")]
@@ -32,7 +34,7 @@ class Quorum(msgspec.Struct, frozen=True, kw_only=True):
     """Provinces of the airshed that must be on a level or above it, whether they touch or not."""
 
     provinces: Annotated[int, Meta(ge=1, le=100)]
-    level: Annotated[int, Meta(ge=1, le=9)] = 1
+    level: Annotated[int, Meta(ge=1, le=MOST_LEVELS)] = 1
 
 
 class RuleAudience(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +52,7 @@ class RuleAudience(msgspec.Struct, frozen=True, kw_only=True):
 
     recipients: Recipients
     provinces: Scope = "episode"
-    at_level: Annotated[int, Meta(ge=0, le=9)] = 0
+    at_level: Annotated[int, Meta(ge=0, le=MOST_LEVELS)] = 0
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

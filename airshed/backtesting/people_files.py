@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from airshed.backtesting.people import Group
 from notifiers.registries import ImportRules, province, rows
+from rules.model import MOST_LEVELS
 from streams.airsheds import Airshed
 from streams.errors import InputError, RegistryError
 
@@ -41,7 +42,7 @@ class Files:
 
     def _group(self, row: Mapping[str, str], place: str) -> Group:
         text = (row.get("level") or "1").strip()
-        if not text.isdecimal() or not 1 <= int(text) <= 9:
+        if not text.isdecimal() or not 1 <= int(text) <= MOST_LEVELS:
             raise RegistryError(
                 f"{text[:20]!r} is not a level",
                 place=place,
