@@ -140,7 +140,7 @@ def _received(told: Sequence[Told], group: Group) -> Iterator[Told]:
         if notice.lapsed or notice.recipients != "residents" or province not in notice.provinces:
             continue
         is_warning = notice.kind in WARNINGS
-        if is_warning and notice.levels[notice.provinces.index(province)] < lowest:
+        if is_warning and notice.levels[province] < lowest:
             continue
         if notice.told_in is not None and notice.told_in not in warned_in:
             continue

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, StrictUndefined
 
-from airshed.backtesting import charts, curves, drawing, sentences
+from airshed.backtesting import charts, curves, sentences
 from airshed.backtesting.comparison import Difference
 from airshed.backtesting.findings import Findings, NoticeRow, Yardstick
 from airshed.backtesting.measures import Measures
@@ -46,11 +46,6 @@ class Told:
     spell: Spell
     title: str
     pictures: list[Picture]
-
-
-def prepare() -> None:
-    """Start what draws; a report that follows is there two seconds earlier."""
-    drawing.prepare()
 
 
 def write(path: Path, found: Findings, trials: Sequence[Trial], measure: Yardstick) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class Told:
         time_s: the hour of the decision.
         sent_s: when its messages could go out: the lateness later, after quiet hours.
         lapsed: by then they are of no use any more, and nobody gets them.
-        levels: of each of ``provinces``, see :func:`rules.notices.levels_told`.
+        levels: by province, see :func:`rules.notices.levels_told`.
         told_in: see :class:`rules.notices.Audience`.
     """
 
@@ -35,7 +36,7 @@ class Told:
     rule: str
     recipients: Recipients
     provinces: tuple[str, ...]
-    levels: tuple[int, ...]
+    levels: Mapping[str, int]
     told_in: str | None
     level: int
     level_name: str
@@ -83,7 +84,7 @@ class Tally:
             rule=notice.rule,
             recipients=notice.audience.recipients,
             provinces=tuple(notice.audience.provinces),
-            levels=tuple(levels_told(notice).values()),
+            levels=levels_told(notice),
             told_in=notice.audience.told_in,
             level=notice.level,
             level_name=notice.level_name,

@@ -94,9 +94,9 @@ def _played(readings: Path, trials: list[Trial], limits: Limits | None, *, quiet
 
 def _prepare() -> None:
     """What a report needs takes two seconds to get ready: as long as the first readings are waited for."""
-    from airshed.backtesting import report as page
+    from airshed.backtesting import drawing
 
-    page.prepare()
+    drawing.prepare()
 
 
 def _write(report: Path, found: Findings, trials: list[Trial], measure: Yardstick) -> None:

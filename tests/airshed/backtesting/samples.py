@@ -34,7 +34,7 @@ def told(
         rule=rule or kind,
         recipients=recipients,
         provinces=tuple(provinces.split()),
-        levels=(level,) * len(provinces.split()),
+        levels=dict.fromkeys(provinces.split(), level),
         told_in=told_in,
         level=level,
         level_name=f"level {level}",
