@@ -13,11 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 from typing import Any, get_args
 
 from rules.cel_runtime import cel
-from rules.expressions import bare, cut
+from rules.expressions import bare, compiled, cut
 from rules.sampling import LIKE_WITH_LIKE, faults
 from rules.structure import nearest
 from rules.variables import VARIABLES, Variables, samples, variables_of
@@ -82,7 +82,7 @@ def flaws(source: str, airshed: Airshed, kinds: list[TransitionKind]) -> list[Fl
     except ValueError as error:
         return [_syntax_flaw(str(error))]
     found = [*_unknown_names(source, program), *_unknown_texts(source, airshed)]
-    found = found or list(_failures(source, airshed, kinds))
+    found = found or _failures(source, airshed, kinds)
     return found or list(_impossible(source, airshed, kinds))
 
 
@@ -117,11 +117,13 @@ def _unknown_texts(source: str, airshed: Airshed) -> Iterator[Flaw]:
             yield Flaw(line, column, f"{text!r} is no kind of event, level, province code or date", remedy)
 
 
-def _failures(source: str, airshed: Airshed, kinds: list[TransitionKind]) -> Iterator[Flaw]:
+def _failures(source: str, airshed: Airshed, kinds: list[TransitionKind]) -> list[Flaw]:
     """The first piece that sample events show to be wrong."""
-    for fault in islice(faults(source, samples(airshed, kinds)), 1):
-        line, column = _position(source, fault.start)
-        yield Flaw(line, column, fault.message, LIKE_WITH_LIKE)
+    fault = next(faults(source, samples(airshed, kinds)), None)
+    if fault is None:
+        return []
+    line, column = _position(source, fault.start)
+    return [Flaw(line, column, fault.message, LIKE_WITH_LIKE)]
 
 
 _ENUMERABLE = {"kind", "level", "previous_level", "peak_level", "level_name"}
@@ -132,7 +134,7 @@ def _impossible(source: str, airshed: Airshed, kinds: list[TransitionKind]) -> I
     operator, spans = cut(source)
     pieces = [(source, 0), *((source[start:end], start) for start, end in spans if operator == "&&")]
     for text, start in pieces:
-        names = set(cel.compile(text).variables())
+        names = set(compiled(text).variables())
         if kinds and names and names <= _ENUMERABLE and not _can_hold(Condition(text), airshed, kinds):
             line, column = _position(source, start + bare(text)[0])
             remedy = f"levels go from 0 to {len(airshed.levels)}"

@@ -25,6 +25,9 @@ _STRING = re.compile(r"[rR]?(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\])*'|\"(?:
 _OPENING, _CLOSING = "([{", ")]}"
 _BLANKS = re.compile(r"\s")
 
+Spans = list[tuple[int, int]]
+"""Where pieces begin and end in a text."""
+
 compiled = lru_cache(maxsize=1000)(cel.compile)
 """The program of a text; the same pieces are run on many events."""
 
@@ -111,10 +114,6 @@ def value_of(text: str, variables: Mapping[str, Any]) -> Any:
         return Failed(f"no value for {error.args[0]}")
     except Exception as error:  # noqa: BLE001 - whatever the bindings raise, it is the answer to "what did this give"
         return Failed(str(error).split(". ")[0])
-
-
-Spans = list[tuple[int, int]]
-"""Where pieces begin and end in a text."""
 
 
 def cut(text: str) -> tuple[str, Spans]:

@@ -60,7 +60,7 @@ def _judged(
     for event in reached:
         value = value_of(text, event)
         wrong = str(value) if isinstance(value, Failed) else ""
-        wrong = wrong.replace("no value", "there is no value", 1) if wrong.startswith("no value") else wrong
+        wrong = f"there is {wrong}" if wrong.startswith("no value") else wrong
         if not wrong and answers and not isinstance(value, bool):
             wrong = f"{text!r} gives {shown(value)}, neither true nor false"
         if wrong:

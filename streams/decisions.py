@@ -235,7 +235,7 @@ def _changes(episode: Episode, lineage: Lineage, scene: Scene) -> Iterator[Episo
 
 
 def _stands(episode: Episode, scene: Scene) -> EpisodeEvent:
-    """The event of every step, hourly or on the legal track daily, with which rules that wait for time are asked again."""
+    """The event, hourly or on the legal track daily, with which rules that wait for time alone are asked again."""
     return scene.tell(episode, "status", f"goes on. {scene.words(episode.provinces)}", level=episode.level)
 
 

@@ -103,7 +103,6 @@ class Window(msgspec.Struct, dict=True):
         _force(self.end, airshed, forced)
         _back(self.end, airshed)
         self._note(self.end_s)
-        self._ends[self.end_s] = _encode(self.end)
 
     def adapt(self, airshed: Airshed) -> None:
         """Fit to an airshed whose provinces or levels another pack has changed; what is new starts off."""
@@ -152,12 +151,13 @@ class Window(msgspec.Struct, dict=True):
         self._fold(self.end, airshed, states, hour_s)
         self.folded[hour_s] = weight(states)
         self._note(hour_s)
-        self._ends[hour_s] = _encode(self.end)
 
     def _note(self, hour_s: int) -> None:
+        """Keep the end of the window as it is after an hour."""
         self.trail[hour_s] = {
             code: (levels.level, levels.corroborated) for code, levels in self.end.items() if levels.level
         }
+        self._ends[hour_s] = _encode(self.end)
 
     def _fold(self, fold: dict[str, Standing], airshed: Airshed, states: States, hour_s: int) -> None:
         alone = airshed.detection.minimum_provinces == 1

@@ -77,6 +77,7 @@ class Statistics:
         self._share = hour_completeness
         hourly = [(POLLUTANTS.index(name), *use) for name in POLLUTANTS for use in standard.hourly.get(name, ())]
         self._uses = [(place, average) for place, average, _ in hourly]
+        self._places = [place for place, _ in self._uses]
         self._bank = Bank([standard.column_of_key(key) for _, _, key in hourly])
         particles = [(number, standard.column(name, "24h")) for number, name in enumerate(PARTICLES)]
         self._trailing_of = [number for number, column in particles if column is not None]
@@ -139,10 +140,9 @@ class Statistics:
         subs = self._bank.exact(values)
         concentration = np.full((len(POLLUTANTS), means.shape[1]), np.nan)
         exact = np.full(concentration.shape, np.nan)
-        places = [place for place, _ in self._uses]
-        for number, place in enumerate(places):
+        for number, place in enumerate(self._places):
             value, sub = values[number], subs[number]
-            if place in places[:number]:
+            if place in self._places[:number]:
                 higher = (sub > exact[place]) | (np.isnan(exact[place]) & ~np.isnan(sub))
                 np.copyto(concentration[place], value, where=higher)
                 np.copyto(exact[place], sub, where=higher)

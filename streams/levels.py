@@ -129,7 +129,7 @@ class Run(msgspec.Struct, array_like=True):
     def onset(self, level: Level, known: Known) -> int:
         """First hour of the exceedance that enters the level now, epoch seconds; 0 if nothing does."""
         if self.above < level.enter_hours and not level.instead:
-            return 0  # the usual hour
+            return 0  # so most hours end, before anything else is looked at
         met = [
             tally if tally.hours >= criterion.enter_hours else None
             for tally, criterion in zip(self.tallies, level.criteria, strict=True)

@@ -98,15 +98,19 @@ class Spans:
     """
 
     def __init__(self, time_s: Ints, period_s: NDArray[np.int32], value: Floats) -> None:
-        end = (time_s + 30) // 60
-        minutes = (period_s.astype(np.int64) + 30) // 60
-        self.hour = (end + 59) // 60
+        end, minutes, self.hour = _placed(time_s, period_s)
         first = end - minutes - (self.hour - 1) * 60
         self.fits = (period_s >= 60) & (minutes <= 60) & (first >= 0)
         shift = np.where(self.fits, first, 0).astype(np.uint64)
         length = np.where(self.fits, minutes, 1).astype(np.uint64)
         self.bits = ((_ONE << length) - _ONE) << shift
         self.amount = np.rint(value * SCALE) * minutes
+
+
+def _placed(time_s: Ints, period_s: NDArray[np.int32]) -> tuple[Ints, Ints, Ints]:
+    """END and length of periods, whole minutes, and END of the hour that each ends in, hours since 1970."""
+    end = (time_s + 30) // 60
+    return end, (period_s.astype(np.int64) + 30) // 60, (end + 59) // 60
 
 
 def shared_out(
@@ -121,8 +125,8 @@ def shared_out(
         The positions of those that were cut, then END and period of all readings, of which the cut ones now begin
         with the hour, and behind them of what they had in the hour before, minutes as whole seconds.
     """
-    end, minutes = (time_s + 30) // 60, (period_s.astype(np.int64) + 30) // 60
-    boundary = (end + 59) // 60 * 60 - 60
+    end, minutes, hour = _placed(time_s, period_s)
+    boundary = (hour - 1) * 60
     before = boundary - (end - minutes)
     across = np.flatnonzero(chosen & (before > 0) & (minutes <= 60) & (period_s >= 60))
     periods = period_s.copy()

@@ -272,19 +272,18 @@ def _read_plain(lines: Lines, names: dict[str, str]) -> pl.DataFrame:
 def _as_texts(frame: pl.DataFrame, place: str, *, times: bool = True) -> pl.DataFrame:
     """A typed frame as the texts that a CSV would hold; times must carry a zone, and may be left as they are. Texts
     that are numbered by category stay so: they read like texts."""
-    kind = frame.schema["time"]
-    time = pl.col("time")
-    if not isinstance(kind, pl.Datetime):
+    time, type_of_time = pl.col("time"), frame.schema["time"]
+    if not isinstance(type_of_time, pl.Datetime):
         time = time.cast(pl.String)
-    elif kind.time_zone is None:
+    elif type_of_time.time_zone is None:
         raise InputError(
             "the times have no zone", place=place, field="time", remedy="write timestamps with a zone, e.g. UTC"
         )
     elif times:
         time = time.dt.convert_time_zone("UTC").dt.to_string(_TIME_TEXT)
     others = [
-        pl.col(name) if name in _TEXTS and isinstance(kind, pl.Categorical | pl.Enum) else pl.col(name).cast(pl.String)
-        for name, kind in frame.schema.items()
+        pl.col(name) if name in _TEXTS and isinstance(type_, pl.Categorical | pl.Enum) else pl.col(name).cast(pl.String)
+        for name, type_ in frame.schema.items()
         if name not in ("time", "value")
     ]
     value = pl.col("value") if frame.schema["value"].is_numeric() else pl.col("value").cast(pl.String)
@@ -312,14 +311,14 @@ def _pair_codes(frame: pl.DataFrame, code: Callable[[tuple[str, str]], int]) -> 
     """The same of pollutant and unit together."""
     texts: list[dict[str, int]] = [{}, {}]
 
-    def number(name: str, known: dict[str, int]) -> NDArray[np.int64]:
+    def numbered(name: str, known: dict[str, int]) -> NDArray[np.int64]:
         return _codes(frame[name], lambda text: known.setdefault(text, len(known)))
 
-    pollutant, unit = (number(name, known) for name, known in zip(("pollutant", "unit"), texts, strict=True))
+    pollutant, unit = (numbered(name, known) for name, known in zip(("pollutant", "unit"), texts, strict=True))
     pairs = pollutant * len(texts[1]) + unit
     distinct = np.unique(pairs)
     pollutants, units = (list(known) for known in texts)
-    codes = [code((pollutants[number // len(units)], units[number % len(units)])) for number in distinct.tolist()]
+    codes = [code((pollutants[pair // len(units)], units[pair % len(units)])) for pair in distinct.tolist()]
     return np.array(codes, np.int64)[np.searchsorted(distinct, pairs)]
 
 
