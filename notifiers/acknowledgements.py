@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from sqlalchemy import Connection, select, update
 
 from notifiers.database import insert
+from notifiers.gsm7 import readable
 from notifiers.planner import load_notice
 from notifiers.tables import acknowledgements, escalations, facilities, ledger
 from rules.notices import Notice
@@ -97,7 +98,7 @@ def record(connection: Connection, request: Request, answer: Answer, reason: str
         return Recorded.REPEATED
     if "refused" in given or (answer == "refused" and given and not anew):
         return Recorded.CONTRADICTS
-    reason = " ".join(reason.split())[:LONGEST_REASON]
+    reason = readable(" ".join(reason.split()))[:LONGEST_REASON]
     if answer == "refused" and not reason:
         return Recorded.NEEDS_REASON
     if answer in given:

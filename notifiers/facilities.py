@@ -15,7 +15,6 @@ from notifiers.registries import (
     ImportReport,
     ImportRules,
     Parsed,
-    Row,
     contacts,
     degrees,
     identifier,
@@ -27,6 +26,7 @@ from notifiers.registries import (
 )
 from notifiers.tables import facilities
 from streams.errors import RegistryError
+from streams.registry_rows import Row
 
 _LONGEST_ADDRESS = 1_000  # characters of a webhook's address
 

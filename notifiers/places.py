@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from streams.airsheds import Airshed, Province
 from streams.errors import InputError
 from streams.geography.communes import commune_named
 from streams.geography.outlines import Outlines, vietnamese
+from streams.plain import plain_label
 
 PlaceKind = Literal["province", "commune", "point"]
 
@@ -134,21 +134,6 @@ def check_number(number: int) -> None:
     """Raises ``InputError`` when a person has no place or too many."""
     if not 1 <= number <= MOST_PLACES:
         raise InputError(f"{number} places", field="places", remedy=f"give 1 to {MOST_PLACES}")
-
-
-def plain_label(text: str, longest: int) -> str:
-    """A text for people, on one line, without control, zero-width and direction-changing characters.
-
-    Raises:
-        InputError: it is longer than ``longest`` characters.
-    """
-    if len(text) > longest * 4:  # before anything is done with it: a name may have ten megabytes
-        raise InputError(f"{len(text)} characters", remedy=f"at most {longest} characters")
-    kept = "".join(c if unicodedata.category(c)[0] != "C" else " " if c in "\t\r\n" else "" for c in text)
-    clean = unicodedata.normalize("NFC", " ".join(kept.split()))
-    if len(clean) > longest:
-        raise InputError(f"{len(clean)} characters", remedy=f"at most {longest} characters")
-    return clean
 
 
 def store_places(connection: Connection, people: Mapping[str, Sequence[Place]]) -> None:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Table, func, select
 
 from notifiers.contacts import Vault, normal_address, normal_number
 from notifiers.database import insert
-from notifiers.places import Gazetteer, plain_label
+from notifiers.places import Gazetteer
 from notifiers.words import LANGUAGES as LANGUAGES
 from streams.airsheds import Airshed
 from streams.errors import InputError, RegistryError
 from streams.geography.outlines import Outlines
+from streams.plain import plain_label
+from streams.registry_rows import Row, rows
 
 CHANNELS = ("sms", "email")
 _LONGEST_TEXT = 200  # names appear in messages; nothing in the field is longer than that
-_LONGEST_CELL = 2_000  # the longest cell that means something, five places with labels, has some hundreds
-_LONGEST_LINE = 262_144  # characters; twice what the csv module takes for a cell
+MOST_REFUSED = 100_000
+"""Refusals kept of one file, each about a kilobyte. A file of short nonsense would have millions of them and fill the
+memory; a registry of a million with a tenth of it unusable was made wrongly as a whole."""
 _CHUNK = 1_000  # rows per statement: 1 000 x 12 values stay below SQLite's 32 766 bound parameters
 
 
@@ -65,7 +67,6 @@ class ImportReport:
     warnings: list[RegistryError] = field(default_factory=list)
 
 
-Row = Mapping[str, str]
 Parse = Callable[[Row, str, ImportReport], dict[str, Any]]
 Parsed = tuple[dict[str, Any], str]
 """What a row says, and its place in the file."""
@@ -79,7 +80,8 @@ def import_rows(
     """Store every usable row of a CSV file, in the caller's transaction, chunk by chunk.
 
     Raises:
-        RegistryError: the file as a whole cannot be read (no such columns, not UTF-8).
+        RegistryError: the file as a whole cannot be read (no such columns, not UTF-8), or more than ``MOST_REFUSED``
+            of its rows cannot be used.
     """
     report = ImportReport()
     chunk: list[Parsed] = []
@@ -93,6 +95,7 @@ def import_rows(
         except RegistryError as error:
             error.__context__ = None  # nor the traceback: they would keep the whole row alive, for every refused one
             report.refused.append(error.with_traceback(None))
+            _check_worth(report, path)
             continue
         seen[values[key]] = place
         chunk.append((values, place))
@@ -107,6 +110,14 @@ def import_rows(
 def _keep(report: ImportReport, number: int, refused: list[RegistryError]) -> None:
     report.accepted += number - len(refused)
     report.refused += refused
+
+
+def _check_worth(report: ImportReport, path: Path) -> None:
+    if len(report.refused) > MOST_REFUSED:
+        first = "; ".join(str(error) for error in report.refused[:3])
+        remedy = "is it the right file, with the right separator? mend what its rows have in common"
+        message = f"more than {MOST_REFUSED} rows cannot be used, none was taken; the first: {first}"
+        raise RegistryError(message, place=str(path), remedy=remedy)
 
 
 def _check_new(identity: str, seen: Mapping[str, str], key: str, place: str) -> None:
@@ -211,72 +222,6 @@ def degrees(row: Row, column: Literal["lat", "lon"], place: str) -> float | None
             f"{text[:40]!r} is not a position", place=place, field=column, remedy="give WGS 84 degrees, e.g. 21.0285"
         )
     return value
-
-
-def rows(path: Path, required: Iterable[str]) -> Iterator[tuple[Row | RegistryError, str]]:
-    """Rows of a CSV file, each with its place; what cannot be read as a row is the refusal instead.
-
-    Memory stays flat whatever is in the file: a line is read up to ``_LONGEST_LINE``, the rest of it is dropped.
-
-    Raises:
-        RegistryError: a column is missing, or the file is not UTF-8.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(_lines(file), strict=False)
-            absent = [column for column in required if column not in (_head(reader, path) or ())]
-            if absent:
-                raise RegistryError(
-                    f"no column {', '.join(absent)}",
-                    place=f"{path}:1",
-                    remedy="the first line names the columns, separated by commas",
-                )
-            yield from _rows(reader, path)
-    except UnicodeDecodeError as error:
-        raise RegistryError(f"not UTF-8 ({error.reason})", place=str(path), remedy="save the file as UTF-8") from None
-
-
-def _head(reader: csv.DictReader[str], path: Path) -> Sequence[str] | None:
-    try:
-        return reader.fieldnames
-    except csv.Error as error:
-        raise RegistryError(
-            f"not readable as CSV ({error})", place=f"{path}:1", remedy="save the file again as CSV"
-        ) from None
-
-
-def _rows(reader: csv.DictReader[str], path: Path) -> Iterator[tuple[Row | RegistryError, str]]:
-    while True:
-        place = f"{path}:{reader.line_num + 1}"
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:  # above all a cell longer than the module takes; the next line is read as a row
-            remedy = "look for a missing quotation mark, or a cell that is far too long"
-            yield RegistryError(f"not readable as CSV ({error})", place=place, remedy=remedy), place
-            continue
-        place = f"{path}:{reader.line_num}"
-        yield _misshapen(row, place) or row, place
-
-
-def _misshapen(row: dict[Any, Any], place: str) -> RegistryError | None:
-    if row.pop(None, None) is not None:  # where DictReader puts cells beyond the head
-        remedy = "put quotation marks around a cell that has commas"
-        return RegistryError("more cells than columns", place=place, remedy=remedy)
-    for column, value in row.items():
-        if value and len(value) > _LONGEST_CELL:
-            remedy = f"at most {_LONGEST_CELL} characters"
-            return RegistryError(f"{len(value)} characters", place=place, field=column[:80], remedy=remedy)
-    return None
-
-
-def _lines(file: TextIO) -> Iterator[str]:
-    """Lines, of which none is longer than ``_LONGEST_LINE``."""
-    while line := file.readline(_LONGEST_LINE):
-        yield line
-        while line and not line.endswith("\n") and len(line) == _LONGEST_LINE:
-            line = file.readline(_LONGEST_LINE)  # the tail of the same line
 
 
 def replace(connection: Connection, table: Table, key: str, values: list[dict[str, Any]]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What makes a cell a formula, or makes the program look at what follows (OWASP, CSV injection). Full-width forms
-are taken for their ASCII counterparts in some locales."""
+from streams.plain import FORMULA_STARTS
 
 
 def safe_cell(text: str) -> str:
     """The text with an apostrophe in front where a program would calculate it (``=cmd|…``). Numbers stay numbers."""
-    if not text.startswith(_STARTS):
+    if not text.startswith(FORMULA_STARTS):
         return text
     try:
         float(text)

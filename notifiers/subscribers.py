@@ -18,10 +18,12 @@ from sqlalchemy import Connection, or_, select
 from notifiers import consents
 from notifiers.choices import PERSONAL_CHANNELS, Choices, read_choices
 from notifiers.contacts import Vault
-from notifiers.places import Gazetteer, Place, plain_label, store_places
-from notifiers.registries import ImportReport, ImportRules, Parsed, Row, at, contacts, identifier, import_rows, replace
+from notifiers.places import Gazetteer, Place, store_places
+from notifiers.registries import ImportReport, ImportRules, Parsed, at, contacts, identifier, import_rows, replace
 from notifiers.tables import erasures, subscribers
 from streams.errors import InputError, RegistryError
+from streams.plain import plain_label
+from streams.registry_rows import Row
 
 _CHOSEN = ("language", "level", "channels", "sensitive", "timing", "quiet_hours", "accented")
 _LONGEST_SOURCE = 200

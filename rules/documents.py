@@ -20,6 +20,9 @@ Path = tuple[str | int, ...]
 LARGEST_BYTES = 1_000_000
 """The packs for whole countries take some 50 kB."""
 
+_MOST_DIGITS = 100
+"""A longer number stays text, and is refused as such; Python itself raises above 4 300 digits."""
+
 MOST_NODES = 100_000
 """Aliases can blow a small file up without end; a large pack has a few thousand values."""
 
@@ -174,6 +177,6 @@ def _scalar(node: yaml.Node) -> Any:
         return None
     if kind == "bool":
         return text.lower() == "true"
-    if kind == "int":
+    if kind == "int" and len(text) <= _MOST_DIGITS:
         return int(text)
     return float(text) if kind == "float" else text

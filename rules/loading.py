@@ -12,6 +12,7 @@ from rules.checks import problems_of
 from rules.documents import Document, read_document
 from rules.model import Pack
 from rules.structure import mismatches, nearest
+from rules.texts import text_problems
 from streams.errors import PackError, Problem
 
 
@@ -59,7 +60,7 @@ def packaged_packs() -> list[str]:
 def parse_pack(name: str, raw: bytes) -> Pack:
     """A pack from the bytes of a YAML file; ``name`` is how the file is called in messages. Raises ``PackError``."""
     document = read_document(name, raw)
-    problems = document.problems or list(mismatches(document, Pack, document.value))
+    problems = document.problems or list(text_problems(document)) or list(mismatches(document, Pack, document.value))
     if problems:
         raise PackError(_in_order(problems))
     pack = msgspec.convert(document.value, Pack)

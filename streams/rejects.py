@@ -15,6 +15,10 @@ MOST_RAW_BYTES = 65_536
 both and keeps a rejected archive of megabytes from travelling through every topic and page."""
 
 
+MOST_MESSAGE = 1_000
+"""Characters of a message. What is wrong is said in a hundred; a hostile field must not travel in it a second time."""
+
+
 class Reason(StrEnum):
     """What is wrong with a reading, a line or a file."""
 
@@ -48,7 +52,6 @@ class Reason(StrEnum):
 
 
 def rejected(reason: Reason, problem: InputError, raw: bytes, source: str = "") -> Rejected:
-    """A rejection whose message is that of ``problem`` and whose bytes are kept up to ``MOST_RAW_BYTES``."""
-    return Rejected(
-        reason=reason.value, message=str(problem), place=problem.place, raw=raw[:MOST_RAW_BYTES], source=source
-    )
+    """A rejection with the message of ``problem``, up to ``MOST_MESSAGE``, and the bytes, up to ``MOST_RAW_BYTES``."""
+    message = str(problem)[:MOST_MESSAGE]
+    return Rejected(reason=reason.value, message=message, place=problem.place, raw=raw[:MOST_RAW_BYTES], source=source)

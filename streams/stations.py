@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from streams.airsheds import Airshed
-from streams.errors import RegistryError
+from streams.errors import InputError, RegistryError
+from streams.plain import plain_code, plain_label
+from streams.registry_rows import Row, rows
 
 StationClass = Literal["reference", "low-cost"]
+_LONGEST_CODE = 100
+_LONGEST_NAME = 200  # characters; names appear on pages and in messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,43 +75,50 @@ def read_stations(path: Path, airsheds: Iterable[Airshed]) -> StationRegistry:
     """
     airsheds = list(airsheds)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise RegistryError(
-            f"cannot be read: {why}", place=str(path), remedy="give the station registry, CSV"
-        ) from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [name for name in ("lat", "lon", "province") if name not in (reader.fieldnames or ())]
-    if missing:
-        found = ", ".join(reader.fieldnames or ("none",))
-        raise RegistryError(f"no column {', '.join(missing)}", place=f"{path}:1", remedy=f"columns found: {found}")
-    return StationRegistry(_station(row, f"{path}:{reader.line_num}", airsheds) for row in reader)
+        return StationRegistry(_stations(path, airsheds))
+    except OSError as error:
+        message, remedy = f"cannot be read: {error.strerror}", "give the station registry, CSV"
+        raise RegistryError(message, place=str(path), remedy=remedy) from None
 
 
-def _station(row: dict[str, str], place: str, airsheds: list[Airshed]) -> Station:
-    code = (row.get("station_id") or row.get("station") or row.get("code") or "").strip()
+def _stations(path: Path, airsheds: list[Airshed]) -> Iterator[Station]:
+    for row, place in rows(path, ("lat", "lon", "province")):
+        if isinstance(row, RegistryError):
+            raise row
+        yield _station(row, place, airsheds)
+
+
+def _station(row: Row, place: str, airsheds: list[Airshed]) -> Station:
+    given = (row.get("station_id") or row.get("station") or row.get("code") or "").strip()
+    code = _plain(plain_code, given, _LONGEST_CODE, place, "station_id")
     if not code:
         raise RegistryError("no station code", place=place, field="station_id", remedy="give every station a code")
-    province_text = (row.get("province") or "").strip()
+    province_text = _plain(plain_code, (row.get("province") or "").strip(), _LONGEST_NAME, place, "province")
     airshed, province = _placed(province_text, airsheds)
     zone = (row.get("zone") or "").strip() or (airshed.zone if airshed else "UTC")
     station_class = (row.get("class") or "reference").strip()
     if station_class not in ("reference", "low-cost"):
         raise RegistryError(
-            f"unknown class {station_class!r}", place=place, field="class", remedy="write reference or low-cost"
+            f"unknown class {station_class[:40]!r}", place=place, field="class", remedy="write reference or low-cost"
         )
     return Station(
         code=code,
-        name=(row.get("name") or code).strip(),
+        name=_plain(plain_label, row.get("name") or code, _LONGEST_NAME, place, "name"),
         lat=_degrees(row, "lat", 90.0, place),
         lon=_degrees(row, "lon", 180.0, place),
         airshed=airshed.code if airshed else "",
         province=province or province_text,
-        agency=(row.get("agency") or "").strip(),
+        agency=_plain(plain_label, row.get("agency") or "", _LONGEST_NAME, place, "agency"),
         zone=_known_zone(zone, place),
         station_class="low-cost" if station_class == "low-cost" else "reference",
     )
+
+
+def _plain(clean: Callable[[str, int], str], text: str, longest: int, place: str, field: str) -> str:
+    try:
+        return clean(text, longest)
+    except InputError as error:
+        raise RegistryError(error.message, place=place, field=field, remedy=error.remedy) from None
 
 
 def _placed(text: str, airsheds: list[Airshed]) -> tuple[Airshed | None, str]:
@@ -120,13 +129,13 @@ def _placed(text: str, airsheds: list[Airshed]) -> tuple[Airshed | None, str]:
     return None, ""
 
 
-def _degrees(row: dict[str, str], field: str, limit: float, place: str) -> float:
+def _degrees(row: Row, field: str, limit: float, place: str) -> float:
     text = (row.get(field) or "").strip()
     try:
         value = float(text)
     except ValueError:
         raise RegistryError(
-            f"{text!r} is not a number", place=place, field=field, remedy="give WGS 84 degrees, e.g. 21.0285"
+            f"{text[:40]!r} is not a number", place=place, field=field, remedy="give WGS 84 degrees, e.g. 21.0285"
         ) from None
     if not math.isfinite(value) or abs(value) > limit:
         raise RegistryError(
@@ -138,8 +147,7 @@ def _degrees(row: dict[str, str], field: str, limit: float, place: str) -> float
 def _known_zone(zone: str, place: str) -> str:
     try:
         ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise RegistryError(
-            f"unknown time zone {zone!r}", place=place, field="zone", remedy="use an IANA name, e.g. Asia/Ho_Chi_Minh"
-        ) from None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # the last: too long for the name of a file
+        remedy = "use an IANA name, e.g. Asia/Ho_Chi_Minh"
+        raise RegistryError(f"unknown time zone {zone[:80]!r}", place=place, field="zone", remedy=remedy) from None
     return zone

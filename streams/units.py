@@ -47,7 +47,7 @@ def canonical_unit(text: str) -> str:
         if mass != plain and f"{mass}/m3" in _MASS_IN_UG:
             return f"{mass}/m3"
     raise ReadingError(
-        f"unknown unit {text!r}", field="unit", remedy=f"write one of {', '.join(UNITS)}, or have the feed mapped"
+        f"unknown unit {text[:40]!r}", field="unit", remedy=f"write one of {', '.join(UNITS)}, or have the feed mapped"
     )
 
 
@@ -85,7 +85,7 @@ def to_base(name: str, unit: str) -> float:
     plain = "".join(unit.split()).casefold()
     known = _IN_M_S if name == "wind_speed" else dict.fromkeys(_DEGREES, 1.0)
     if plain not in known:
-        raise ReadingError(f"unknown unit {unit!r}", field="unit", remedy=f"write one of {', '.join(known)}")
+        raise ReadingError(f"unknown unit {unit[:40]!r}", field="unit", remedy=f"write one of {', '.join(known)}")
     return known[plain]
 
 

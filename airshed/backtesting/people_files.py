@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from airshed.backtesting.people import Group
-from notifiers.registries import ImportRules, province, rows
+from notifiers.registries import ImportRules, province
 from rules.model import MOST_LEVELS
 from streams.airsheds import Airshed
 from streams.errors import InputError, RegistryError
+from streams.registry_rows import rows
 
 Key = TypeVar("Key")
 

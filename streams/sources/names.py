@@ -48,7 +48,9 @@ class OneStation:
 
     def __init__(self, registry: StationRegistry, code: str) -> None:
         if registry.row(code) < 0:
-            raise ReadingError(f"station {code!r} is not registered", field="station", remedy="add it to the registry")
+            raise ReadingError(
+                f"station {code[:80]!r} is not registered", field="station", remedy="add it to the registry"
+            )
         self._code = code
 
     def station_of(self, path: PurePath) -> str:
@@ -68,7 +70,7 @@ class StationNames:
         for name, code in (aliases or {}).items():
             if registry.row(code) < 0:
                 raise ReadingError(
-                    f"station {code!r} is not registered", field=name, remedy="add it to the station registry"
+                    f"station {code[:80]!r} is not registered", field=name, remedy="add it to the station registry"
                 )
             self._by_name[name.rstrip("_").casefold()] = code
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from notifiers.acknowledgements import LONGEST_REASON
 from notifiers.database import reading
 from notifiers.escalation import EscalationPlan
 from notifiers.escalations import tick
@@ -78,6 +79,26 @@ def test_a_refusal_needs_its_reason(client: Client, engine: Engine, request_noti
     client.post(path(request_notice, "F001"), data={"answer": "refused", "reason": "<b>hospital\r\n supply</b>"})
     assert recorded(engine) == [("F001", "refused", "<b>hospital supply</b>")]
     assert "&lt;b&gt;hospital" in client.get(path(request_notice, "F001")).text
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("bệnh\u202e viện\u200b", "bệnh viện"),
+        ("a\x00b", "ab"),
+        ("{{ 7*7 }}", "{{ 7*7 }}"),
+        ("=cmd|' /C calc'!A0", "=cmd|' /C calc'!A0"),
+        ("x" * 40_000, "x" * LONGEST_REASON),
+    ],
+)
+def test_a_hostile_reason_is_text(
+    client: Client, engine: Engine, request_notice: Notice, typed: str, kept: str
+) -> None:
+    """PostgreSQL takes no NUL: the plant's answer would have been lost."""
+    shown = client.post(path(request_notice), data={"answer": "refused", "reason": typed})
+    assert shown.status_code == 200
+    assert recorded(engine) == [("F000", "refused", kept)]
+    assert ">49<" not in shown.text
 
 
 @pytest.mark.parametrize(("first", "second"), [("accepted", "refused"), ("refused", "accepted")])

@@ -17,6 +17,7 @@ from litestar import Litestar
 from console.push import GUESSES_PER_MINUTE, ApiKeys, Limits, PushDesk, push_route, read_keys
 from streams.clock import ManualClock
 from streams.errors import ConfigurationError
+from streams.rejects import MOST_RAW_BYTES
 from streams.sources import push
 from streams.sources.arrivals import Arrival
 from streams.sources.push import MOST_BYTES, PushSource
@@ -149,6 +150,23 @@ async def test_a_body_above_the_limit_is_not_read() -> None:
     desk = Desk()
     assert (await sent(desk, b" " * (MOST_BYTES + 1)))[0] == 413
     assert desk.taken == []
+
+
+@pytest.mark.parametrize("field", ["station", "pollutant", "unit", "time", "value", "status", "period", "source"])
+@pytest.mark.parametrize("hostile", ["x" * 3_000_000, "=cmd|' /C calc'!A0\u202e\u200b\x00\r\n"], ids=["3 MB", "nasty"])
+async def test_a_hostile_field_is_refused_in_few_words(field: str, hostile: str) -> None:
+    """The message travels with the rejection through a topic that takes a megabyte."""
+    desk = Desk()
+    status, answer, _ = await sent(desk, [{**GOOD, field: hostile}, GOOD])
+    if field == "source":  # is the sender's own name for it, which is not used
+        assert (status, answer["accepted"]) == (200, 2)
+        return
+    assert (status, answer["accepted"], answer["refused"]) == (200, 1, 1)
+    assert len(answer["items"][0]["message"]) < 300
+    assert answer["items"][0]["message"].isprintable()
+    (refused,) = desk.taken[0].loaded.rejected
+    assert len(refused.message) < 300
+    assert len(refused.raw) <= MOST_RAW_BYTES
 
 
 async def test_no_key_a_wrong_key_and_guessing() -> None:
