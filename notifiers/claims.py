@@ -85,7 +85,9 @@ def take(
         storms = guard.admit(connection, who.mode, who.guard, machine_s)
     else:
         guard.admit_all(connection, who.mode)
-    conditions = [guard.may_go(who.guard)] if who.guard else []
+    conditions = [ledger_rows.c.valid_until_s >= now_s]  # what is over waits for its end in words, not for a sender
+    if who.guard:
+        conditions.append(guard.may_go(who.guard))
     if only_urgent:
         conditions.append(guard.is_urgent())
     claimed = _claim_in_turn(connection, who, limit, machine_s, conditions, turn)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from notifiers import holding, upkeep
@@ -29,7 +29,10 @@ __all__ = ["Dispatcher", "OnChange"]
 
 _log = structlog.get_logger(__name__)
 
-_EXPIRE_EVERY_S = 10.0  # beside a long list: a look at every planned row, which takes a tenth of a second per million
+_EXPIRE_EVERY_S = 10.0
+_EXPIRE_REST = 30.0
+"""Times as long as it took does expiring rest beside a long list: it looks at every planned row, which is half a second
+and more for a million. Nothing that is over goes out meanwhile: it is not claimed any more."""
 _FORGET_EVERY_S = 600.0  # what is kept for a day may be kept ten minutes longer
 _RECOVER_EVERY_S = 30.0  # how often leases of other, perhaps dead, dispatchers are looked at
 _AFTER_ERROR_S = 2.0  # what has failed rests so long while the others go on: a deadlock is over by then
@@ -88,7 +91,7 @@ class Dispatcher(Generic[M]):
         self._follow_up = FollowUp(self._mode, self._settings.escalations, set(by_name))
         self._recovered_s: float | None = None
         self._escalated_s: float | None = None
-        self._expired_s = 0.0
+        self._expire_at_s = 0.0
         self._forgotten_s: float | None = None
         self.alive_s = time.monotonic()
         """When the dispatcher last came round, on the monotonic clock; it does several times a minute unless stuck."""
@@ -189,10 +192,9 @@ class Dispatcher(Generic[M]):
         """What must go on however long a list is: now, or ``beside`` the sending, less often."""
         await self._recover()
         self.alive_s = time.monotonic()
-        now_s = self._machine.now_s()
-        if not beside or now_s - self._expired_s >= _EXPIRE_EVERY_S:
-            self._expired_s = now_s
-            await self._expire()
+        if not beside or time.monotonic() >= self._expire_at_s:
+            took_s = await self._expire()
+            self._expire_at_s = time.monotonic() + max(_EXPIRE_EVERY_S, _EXPIRE_REST * took_s)
         await self._escalate()
         await self._forget()
 
@@ -225,12 +227,19 @@ class Dispatcher(Generic[M]):
         if any(back.values()):
             _log.info("rows of a dead dispatcher taken back", **back)
 
-    async def _expire(self) -> None:
+    async def _expire(self) -> float:
+        """Returns the seconds it took of the database's time."""
         now_s = self._clock.now_s()
-        by_channel = await self._writer.write(lambda db: upkeep.expire(db, self._mode, now_s))
+
+        def expired(connection: Connection) -> tuple[dict[str, int], float]:
+            started_s = time.monotonic()
+            return upkeep.expire(connection, self._mode, now_s), time.monotonic() - started_s
+
+        by_channel, took_s = await self._writer.write(expired)
         await self._writer.write(lambda db: holding.release(db, self._mode, now_s))
         for channel, number in by_channel.items():
             DELIVERIES.labels(channel, "expired").inc(number)
+        return took_s
 
 
 class _Troubles:

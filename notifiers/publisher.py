@@ -23,7 +23,10 @@ OnChange = Callable[[list[Delivery]], Awaitable[None]]
 """Told of deliveries that changed; when it returns they are confirmed as published. What it was told but had not
 confirmed before a crash comes again, so it must take repeats."""
 
-_COUNT_EVERY_S = 5.0  # counting takes a tenth of a second per million of planned rows
+_COUNT_EVERY_S = 5.0
+_COUNT_REST = 30.0
+"""Times as long as it took does counting rest: it looks at every row on its way, which is half a second and more for a
+million, and takes turns with sending."""
 _LONGEST_WAIT_S = 30.0  # between tries while the listener is away
 
 
@@ -38,15 +41,16 @@ class Publisher:
     async def run(self, stop: asyncio.Event, every_s: float) -> None:
         """Publish and count every ``every_s`` until ``stop`` is set, and once more then. Survives a database or a
         listener that is away: both are tried again, less and less often."""
-        failures, counted_s = 0, float("-inf")
+        failures, count_at_s = 0, float("-inf")
         last = False
         while not last:
             last = stop.is_set()
             try:
                 await self.publish()
-                if last or time.monotonic() - counted_s >= _COUNT_EVERY_S:
+                started_s = time.monotonic()
+                if last or started_s >= count_at_s:
                     await self.count()
-                    counted_s = time.monotonic()
+                    count_at_s = started_s + max(_COUNT_EVERY_S, _COUNT_REST * (time.monotonic() - started_s))
                 failures = 0
             except Exception as error:  # noqa: BLE001 - whatever it is, the news is not lost: it stands in the ledger
                 failures += 1

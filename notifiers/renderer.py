@@ -7,10 +7,13 @@ which holds only the macros that differ from ``advisory.vi.j2``.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 from jinja2 import PackageLoader, Template, TemplateNotFound
 from jinja2.exceptions import TemplateError
 
@@ -22,6 +25,9 @@ from notifiers.messages import Letter, SmsText, Words
 from notifiers.words import wording
 from rules.notices import ExerciseNotice, Notice
 
+_TEXTS_KEPT = 4_096
+"""SMS, some hundred bytes each. A warning goes to a million people in as many words as there are places, languages and
+wishes: a few hundred texts."""
 _SMS_LIMIT = 1_600  # characters the provider takes at most in one request (its error 21617)
 
 
@@ -33,6 +39,7 @@ class Renderer:
         loader = loader or PackageLoader("notifiers", "templates")
         self._known = frozenset(loader.list_templates())
         self._environment = GuardedEnvironment(loader)
+        self._kept: dict[tuple[bytes, str, Addressee, str], SmsText] = {}
 
     def sms(self, notice: Notice, language: str, addressee: Addressee, link: str = "") -> SmsText:
         """An SMS of at most ``notice.sms_parts`` parts: other provinces, measures and the sender's name are left
@@ -45,8 +52,16 @@ class Renderer:
             UnsendableError: ``too-long`` when even the shortest form does not fit; ``no-template``, also for
                 families that are for mail only; ``template-error``.
         """
+        anyone = replace(addressee, contact="", stop_link="")  # what is of one person alone is not in an SMS
+        asked = (_digest(notice), language, anyone, link)
+        if (said := self._kept.get(asked)) is not None:
+            return said
         with self._limited():
-            return self._sms(notice, language, addressee, facts(notice, language, addressee, link))
+            said = self._sms(notice, language, anyone, facts(notice, language, anyone, link))
+        if len(self._kept) >= _TEXTS_KEPT:
+            self._kept.clear()
+        self._kept[asked] = said
+        return said
 
     def letter(self, notice: Notice, language: str, addressee: Addressee, link: str = "") -> Letter:
         """A mail as subject, plain text and HTML. Raises :class:`UnsendableError` as :meth:`sms` does."""
@@ -174,6 +189,11 @@ def _fitted(bodies: Sequence[str], stop: str, most: int, count: Callable[[str], 
             fits = stop and used(with_stop(body)) == number
             return SmsText(with_stop(body) if fits else body, number)
     return None
+
+
+def _digest(notice: Notice) -> bytes:
+    """Stands for everything a notice says: it may have been refreshed since it was planned."""
+    return hashlib.blake2b(type(notice).__name__.encode() + msgspec.json.encode(notice), digest_size=16).digest()
 
 
 def _first_word(notice: Notice, language: str, text: str) -> str:

@@ -79,6 +79,7 @@ async def test_one_error_of_the_watch_stops_no_other_channel(
 ) -> None:
     """A single deadlock while a list of hours was under way: nothing but that list was served until it was through."""
     monkeypatch.setattr(dispatcher, "_EXPIRE_EVERY_S", 0.05)
+    monkeypatch.setattr(dispatcher, "_EXPIRE_REST", 0.0)
     monkeypatch.setattr(dispatcher, "_AFTER_ERROR_S", 0.1)
     a_long_list(engine, tmp_path)
     async with busy(engine, sandbox) as running:
