@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlalchemy import Engine, func, select
 
@@ -22,11 +23,14 @@ from notifiers.tables import ledger
 
 RESIDENTS = 1_000_000
 DRAINED = 50_000
-"""Messages after which the dispatchers are stopped: a million would take the better part of an hour."""
+"""Messages after which the dispatchers are stopped; ``--drained 1000000`` takes the better part of an hour."""
 
 WANTED_S = 20.0
+_FLAT_MB = 20.0
 _SMALL = 100_000
-_PATIENCE_S = 1_800.0
+_LONGEST_PAUSE_S = 120.0
+"""Without a single message: then something is wrong."""
+_TENTHS = 10
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,21 @@ class Drain:
     """What came of sending.
 
     Attributes:
+        wanted: messages after which the dispatchers were stopped.
         kept: messages the provider holds; ``twice``: numbers with more than one.
         settled: rows that say so; ``open``: rows in between, of which there must be none.
+        tenths_s: what each tenth of the messages took.
+        memory_mb: of the dispatcher that was not killed, after each tenth.
     """
 
+    wanted: int
     seconds: float
     kept: int
     twice: int
     settled: int
     open: int
+    tenths_s: list[float]
+    memory_mb: list[float]
 
 
 def part(count: int = RESIDENTS, drained: int = DRAINED) -> Part:
@@ -88,7 +98,9 @@ two cores for everything. Rows go in by one INSERT … SELECT per slice of 20 00
 Then two dispatchers (processes) send to a local endpoint over HTTP through the provider's own library; one is killed
 (`kill -9`) in the middle and started again. They are stopped after {drain.kept:,} messages, in {drain.seconds:.0f} s
 ({rate:,.0f} a second, the endpoint on the same cores). The endpoint holds {drain.kept:,} messages,
-{drain.twice} numbers twice; {drain.settled:,} rows say *sent* and {drain.open} are in between.
+{drain.twice} numbers twice; {drain.settled:,} rows say *sent* and {drain.open} are in between. Each tenth took
+{", ".join(f"{seconds:.0f}" for seconds in drain.tenths_s)} s; the dispatcher that lived held
+{", ".join(f"{memory:.0f}" for memory in drain.memory_mb)} MB after each.
 
 Load averages at the start: {load}.
 """
@@ -96,7 +108,7 @@ Load averages at the start: {load}.
 
 def _targets(fan: Fan, drain: Drain, count: int) -> list[Target]:
     whole = count == RESIDENTS
-    exact = drain.twice == 0 and drain.open == 0 and drain.settled == drain.kept
+    exact = drain.twice == 0 and drain.open == 0 and drain.settled == drain.kept >= drain.wanted
     return [
         Target(
             f"fan-out of a notice to {count:,} subscribers, PostgreSQL",
@@ -116,6 +128,12 @@ def _targets(fan: Fan, drain: Drain, count: int) -> list[Target]:
             f"{drain.twice} twice, {drain.kept - drain.settled} astray",
             exact,
         ),
+        Target(
+            f"memory of a dispatcher from the first tenth of {drain.kept:,} messages to the last",
+            "≤ 20 MB more",
+            f"{drain.memory_mb[-1] - drain.memory_mb[0]:.0f} MB more",
+            drain.memory_mb[-1] - drain.memory_mb[0] <= _FLAT_MB,
+        ),
     ]
 
 
@@ -134,14 +152,13 @@ def _fan(url: str) -> Fan:
 
 async def _drained(url: str, engine: Engine, wanted: int) -> Drain:
     async with Accepting() as provider:
-        started = time.perf_counter()
+        marks = [_Mark(time.perf_counter(), 0.0)]
         with _dispatcher(url, provider.url, "one") as one:
             with _dispatcher(url, provider.url, "two") as two:
-                await _until(provider, wanted // 2)
+                marks += await _tenths(provider, one.pid, wanted, range(1, _TENTHS // 2 + 1))
                 two.kill()
             with _dispatcher(url, provider.url, "two") as again:
-                await _until(provider, wanted)
-                seconds = time.perf_counter() - started
+                marks += await _tenths(provider, one.pid, wanted, range(_TENTHS // 2 + 1, _TENTHS + 1))
                 for process in (one, again):
                     process.terminate()
                 for process in (one, again):
@@ -154,8 +171,30 @@ async def _drained(url: str, engine: Engine, wanted: int) -> Drain:
                     break
             last.terminate()
             await asyncio.to_thread(last.wait, 120)
-        left = _open(engine, "claimed", "sending", "unknown")
-        return Drain(seconds, provider.count, provider.twice, _open(engine, "sent", "delivered"), left)
+        return Drain(
+            wanted,
+            marks[-1].at_s - marks[0].at_s,
+            provider.count,
+            provider.twice,
+            _open(engine, "sent", "delivered"),
+            _open(engine, "claimed", "sending", "unknown"),
+            [mark.at_s - before.at_s for before, mark in pairwise(marks)],
+            [mark.memory_mb for mark in marks[1:]],
+        )
+
+
+@dataclass(frozen=True)
+class _Mark:
+    at_s: float
+    memory_mb: float
+
+
+async def _tenths(provider: Accepting, process: int, wanted: int, which: range) -> list[_Mark]:
+    marks = []
+    for tenth in which:
+        await _until(provider, wanted * tenth // _TENTHS)
+        marks.append(_Mark(time.perf_counter(), machine.resident_mb(process)))
+    return marks
 
 
 @contextmanager
@@ -172,9 +211,13 @@ def _dispatcher(url: str, provider: str, name: str) -> Iterator[subprocess.Popen
 
 
 async def _until(provider: Accepting, count: int) -> None:
-    async with asyncio.timeout(_PATIENCE_S):
-        while provider.count < count:  # noqa: ASYNC110 - the provider counts, it tells nobody
-            await asyncio.sleep(0.05)
+    seen, seen_s = provider.count, time.monotonic()
+    while provider.count < count:
+        await asyncio.sleep(0.05)
+        if provider.count > seen:
+            seen, seen_s = provider.count, time.monotonic()
+        if time.monotonic() - seen_s > _LONGEST_PAUSE_S:
+            raise TimeoutError(f"no message for {_LONGEST_PAUSE_S:g} s after {seen:,} of {count:,}")
 
 
 def _open(engine: Engine, *states: str) -> int:

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, exists, func, select
+from sqlalchemy import Connection, Engine, Select, bindparam, exists, func, select
 from sqlalchemy.orm import aliased
 
 from notifiers import confirmations, missing_keys, standings
@@ -223,11 +223,14 @@ def _first_ones(connection: Connection, rows: list[Claimed]) -> set[str]:
     """The SMS to residents that have had none of the episode before. Composed again, it is so again: earlier messages
     come to their end before a later one is claimed."""
     wanted = [row.id for row in rows if row.registry == "residents" and row.channel == "sms"]
-    if not wanted:
-        return set()
+    return set(connection.execute(_first_statement(), {"among": wanted}).scalars()) if wanted else set()
+
+
+@lru_cache(maxsize=1)
+def _first_statement() -> Select[str]:
     earlier = aliased(ledger, name="earlier")
     had = exists().where(precedes(earlier, ledger), earlier.c.state.in_(MAY_HAVE_ARRIVED))
-    return set(connection.execute(select(ledger.c.id).where(ledger.c.id.in_(wanted), ~had)).scalars())
+    return select(ledger.c.id).where(ledger.c.id.in_(bindparam("among", expanding=True)), ~had)
 
 
 def _calls_so_far(connection: Connection, rows: list[Claimed]) -> dict[str, int]:

@@ -13,13 +13,12 @@ from typing import Literal
 import msgspec
 from sqlalchemy import Connection, select, update
 
-from notifiers import silences, standings
+from notifiers import silences, standings, superseding
 from notifiers.guard import URGENT
 from notifiers.holding import Held
 from notifiers.ledger import WARNING_KINDS, Claimed, was_told
 from notifiers.quiet_hours import own_quiet_until_s, quiet_until_s
 from notifiers.silences import Silence
-from notifiers.superseding import superseded
 from notifiers.tables import ledger, notices, subscribers
 from rules.notices import Notice
 from streams.clock import utc
@@ -42,7 +41,7 @@ def look(connection: Connection, rows: Sequence[Claimed], now_s: float) -> dict[
     about = [row for row in rows if row.notice]  # a confirmation code belongs to no notice and goes at once
     if not about:
         return {}
-    idle = _idle(connection, about, now_s)
+    idle = superseding.idle(connection, about, now_s)
     told = _notices(connection, {row.notice for row in about})
     events = standings.of(connection, {row.episode for row in about}, now_s)
     hours = _own_hours(connection, about)
@@ -78,11 +77,6 @@ def apply(connection: Connection, row: Claimed, verdict: Verdict) -> bool:
         )
     )
     return bool(moved.rowcount)
-
-
-def _idle(connection: Connection, rows: Sequence[Claimed], now_s: float) -> set[str]:
-    asked = select(ledger.c.id).where(ledger.c.id.in_([row.id for row in rows]), superseded(now_s))
-    return set(connection.execute(asked).scalars())
 
 
 def _idle_or_untold(connection: Connection, row: Claimed, idle: set[str], notice: Notice | None) -> Verdict | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -114,8 +115,22 @@ def claim(
     take turns. A later message of an episode waits for the earlier ones to the same recipient on the same
     channel, so that nobody reads the end before the warning. ``also`` narrows the choice further.
     """
+    due = (
+        select(ledger.c.id)
+        .where(ledger.c.mode == mode, ledger.c.channel == channel, ledger.c.state == "planned")
+        .where(ledger.c.due_s <= machine_s, ~_waits_for_earlier(), *([] if also is None else [also]))
+        .order_by(ledger.c.priority, ledger.c.notice_time_s, ledger.c.recipient, ledger.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # left out by SQLite's compiler, which has no such clause
+    )
+    return _take(connection, due, {"state": "claimed"}, worker, machine_s + lease_s)
+
+
+@lru_cache(maxsize=1)  # building it took as long as the database takes to answer it
+def _waits_for_earlier() -> ColumnElement[bool]:
+    """Whether an earlier message of the story has not come to its end."""
     earlier = aliased(ledger, name="earlier")
-    waits = exists().where(
+    return exists().where(
         precedes(earlier, ledger),
         or_(
             # what waits for its second try (:mod:`notifiers.undelivered`) or for a person to let its notice go
@@ -129,15 +144,6 @@ def claim(
             and_(earlier.c.state == "unknown", earlier.c.reason != UNKNOWABLE),
         ),
     )
-    due = (
-        select(ledger.c.id)
-        .where(ledger.c.mode == mode, ledger.c.channel == channel, ledger.c.state == "planned")
-        .where(ledger.c.due_s <= machine_s, ~waits, *([] if also is None else [also]))
-        .order_by(ledger.c.priority, ledger.c.notice_time_s, ledger.c.recipient, ledger.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)  # left out by SQLite's compiler, which has no such clause
-    )
-    return _take(connection, due, {"state": "claimed"}, worker, machine_s + lease_s)
 
 
 def claim_unknown(

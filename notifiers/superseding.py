@@ -10,9 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal_column, or_, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Float,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from notifiers import guard
@@ -20,6 +36,7 @@ from notifiers.ledger import Claimed, precedes
 from notifiers.place_lists import covers, holds, items, mentions, province_of, without
 from notifiers.tables import ledger
 
+Moment = float | BindParameter[float]
 Rows = Callable[[Any], ColumnElement[bool]]
 """Which rows, as a test of the ledger or of an alias of it."""
 
@@ -51,8 +68,10 @@ def give_way(connection: Connection, which: Rows, now_s: float) -> None:
 
 def shortened(connection: Connection, rows: Sequence[Claimed], now_s: float) -> list[Claimed]:
     """Claimed rows after they have given way; those that are superseded are left as they are."""
-    ids = [row.id for row in rows]
-    partly = select(ledger.c.id).where(ledger.c.id.in_(ids), _followed(now_s), ~superseded(now_s))
+    followed = _followed_among(connection, rows, now_s)
+    if not followed:
+        return list(rows)
+    partly = select(ledger.c.id).where(ledger.c.id.in_(followed), ~superseded(now_s))
     found = list(connection.execute(partly).scalars())
     if not found:
         return list(rows)
@@ -60,6 +79,14 @@ def shortened(connection: Connection, rows: Sequence[Claimed], now_s: float) -> 
     query = select(ledger.c.id, ledger.c.places).where(ledger.c.id.in_(found))
     places = {row.id: row.places for row in connection.execute(query)}
     return [replace(row, places=places.get(row.id, row.places)) for row in rows]
+
+
+def idle(connection: Connection, rows: Sequence[Claimed], now_s: float) -> set[str]:
+    """The ids of those of claimed rows that are superseded."""
+    followed = _followed_among(connection, rows, now_s)
+    if not followed:
+        return set()
+    return set(connection.execute(select(ledger.c.id).where(ledger.c.id.in_(followed), superseded(now_s))).scalars())
 
 
 def sweep(connection: Connection, rows: Sequence[Claimed], now_s: float) -> int:
@@ -122,19 +149,32 @@ def _added(older: Any, parts: Any, *tests: ColumnElement[bool]) -> ColumnElement
     return func.coalesce(select(func.aggregate_strings("," + each.c.value, "")).scalar_subquery(), "")
 
 
-def _followed(now_s: float | None) -> ColumnElement[bool]:
+def _followed(now_s: Moment | None) -> ColumnElement[bool]:
     _, speaks = _speaker(now_s, _UNCLAIMED + _UNDER_WAY)
     return exists().where(speaks)
 
 
+def _followed_among(connection: Connection, rows: Sequence[Claimed], now_s: float) -> list[str]:
+    """The cheap half of the question whether a row is superseded, asked at every claim: of a warning that nothing has
+    followed yet, the other half need not be asked."""
+    asked = {"among": [row.id for row in rows], "until_s": now_s}
+    return list(connection.execute(_followed_statement(), asked).scalars()) if rows else []
+
+
+@lru_cache(maxsize=1)
+def _followed_statement() -> Select[str]:
+    now_s = bindparam("until_s", type_=Float)
+    return select(ledger.c.id).where(ledger.c.id.in_(bindparam("among", expanding=True)), _followed(now_s))
+
+
 def _spoken_for(
-    province: ColumnElement[str], now_s: float | None, states: Sequence[str] = _UNCLAIMED + _UNDER_WAY
+    province: ColumnElement[str], now_s: Moment | None, states: Sequence[str] = _UNCLAIMED + _UNDER_WAY
 ) -> ColumnElement[bool]:
     later, speaks = _speaker(now_s, states)
     return exists().where(speaks, mentions(later.c.places, province)).correlate_except(later)
 
 
-def _speaker(now_s: float | None, states: Sequence[str]) -> tuple[Any, ColumnElement[bool]]:
+def _speaker(now_s: Moment | None, states: Sequence[str]) -> tuple[Any, ColumnElement[bool]]:
     """A later row, and the test that it speaks for its places: an end whatever became of it, a newer message of the
     kind if it is in one of these states."""
     later = aliased(ledger, name="later")
@@ -151,5 +191,5 @@ def _is_let_go(row: Any) -> ColumnElement[bool]:
     return and_(~and_(row.c.state == "held", row.c.reason == "approval"), guard.admitted(row))
 
 
-def _has_happened(row: Any, now_s: float | None) -> ColumnElement[bool]:
+def _has_happened(row: Any, now_s: Moment | None) -> ColumnElement[bool]:
     return true() if now_s is None else row.c.notice_time_s <= now_s

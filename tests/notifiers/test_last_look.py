@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from notifiers import standings
+from notifiers import standings, upkeep
 from notifiers.database import reading
 from notifiers.sandbox import Sandbox
 from notifiers.tables import subscribers
@@ -182,3 +182,17 @@ def test_the_latest_event_by_a_moment(sqlite_engine: Engine) -> None:
             return known[EPISODE].kind if known else ""
 
         assert [kind(local(17, 21)), kind(local(17, 23)), kind(local(18, 6))] == ["", "opened", "eased"]
+
+
+async def test_what_is_over_is_not_begun_even_before_it_is_closed(
+    sqlite_engine: Engine, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking for what is over rests beside a long list; meanwhile nothing of it goes out."""
+    fill(sqlite_engine, tmp_path, 2, 0)
+    planned(sqlite_engine, notice())
+    monkeypatch.setattr(upkeep, "expire", lambda *_: {})
+    async with dispatching(
+        sqlite_engine, [sms_channel(sandbox.addresses)], now_s=NOON.timestamp() + 13 * 3600
+    ) as dispatcher:
+        assert (await dispatcher.drain(0.3))["planned"] == 4, "two SMS and two mails"
+    assert not sandbox.phone.messages

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -188,6 +190,32 @@ def test_the_first_sms_says_where_to_stop_and_later_ones_where_it_costs_nothing(
     assert "Huy tin" not in RENDERER.sms(one, "vi", Addressee(contact="", province="1")).body
     endless = Addressee(contact="", province="1", stop_page="x" * 300, first=True)
     assert "Huy tin" not in RENDERER.sms(wide, "vi", endless).body, "the warning goes out, whatever the address"
+
+
+def test_words_that_are_kept_are_those_of_the_same_notice_place_and_wishes() -> None:
+    """A text is made once for all who read the same; whatever tells them apart makes another one."""
+    renderer = Renderer()
+    one = notice(exercise=False)
+    neighbours = [Addressee(contact=f"+8491234567{n}", province="24", stop_link=f"https://a.vn/{n}") for n in range(2)]
+    assert len({id(renderer.sms(one, "vi", neighbour)) for neighbour in neighbours}) == 1
+    later = msgspec.structs.replace(one, provinces=provinces(330))
+    others = [renderer.sms(*asked) for asked in _asked(one, later, neighbours[0])]
+    assert len({text.body for text in others}) == len(others)
+    assert others == [Renderer().sms(*asked) for asked in _asked(one, later, neighbours[0])]
+
+
+def _asked(one: Any, later: Any, who: Addressee) -> Iterator[tuple[Any, str, Addressee]]:
+    yield notice(exercise=True), "vi", who
+    yield later, "vi", who
+    yield one, "en", who
+    for changes in (
+        {"sensitive": True},
+        {"accented": True},
+        {"places": ("01",)},
+        {"stop_page": "a.vn/h", "first": True},
+    ):
+        yield one, "vi", dataclasses.replace(who, **changes)  # type: ignore[arg-type]
+    yield one, "vi", who
 
 
 def test_what_cannot_fit_is_refused_by_name() -> None:
