@@ -23,7 +23,7 @@ from airshed.message_settings import (
 )
 from airshed.secret import Secret
 from airshed.source_settings import DEFAULT_KIND, KINDS, SourceSettings, problems_of, resolved
-from notifiers.deliveries import ChannelName
+from notifiers.deliveries import DEFAULT_FALLBACKS, ChannelName
 from notifiers.escalation import EscalationPlan
 from streams.errors import ConfigurationError, Problem
 from streams.screening import Limits
@@ -121,7 +121,7 @@ class DispatchSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     guard_recipients: Annotated[int, Meta(ge=0)] = 20_000
     guard_urgent_recipients: Annotated[int, Meta(ge=0)] = 0
     fallback_after_s: Annotated[float, Meta(gt=0)] = 120.0
-    fallbacks: dict[ChannelName, ChannelName] = msgspec.field(default_factory=lambda: {"sms": "email", "email": "sms"})
+    fallbacks: dict[ChannelName, ChannelName] = msgspec.field(default_factory=lambda: dict(DEFAULT_FALLBACKS))
     sms: PaceSection = PaceSection()
     email: PaceSection = PaceSection()
     voice: PaceSection = PaceSection(per_minute=60)

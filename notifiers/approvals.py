@@ -11,19 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, update
 from sqlalchemy import insert as plain_insert
 
 from notifiers.holding import Held, end_idle, is_held, suppress, wait_of
 from notifiers.tables import approvals, ledger, notices
-from rules.notices import Approval, Notice
+from rules.notices import Approval, Notice, decoded
 from streams.clock import utc
 
 NEEDED: dict[Approval, int] = {"none": 0, "officer": 1, "two-officers": 2}
 """How many different officers must say yes."""
-
-_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
 
 
 class Answered(StrEnum):
@@ -118,7 +115,7 @@ def _open(connection: Connection, notice: str, officer: str, now_s: float) -> tu
 
 
 def _waiting(connection: Connection, row: Row[Any, Any], now_s: float) -> Waiting:
-    notice = _decoder.decode(row.body)
+    notice = decoded(row.body)
     answers = connection.execute(
         select(approvals.c.officer, approvals.c.answer)
         .where(approvals.c.notice == row.id)

@@ -30,11 +30,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from notifiers import thresholds
+from notifiers.database import has_word
 from notifiers.deliveries import ChannelName
 from notifiers.ledger import MAY_HAVE_ARRIVED_CODE
 from notifiers.silences import Silence, loud, silenced
 from notifiers.tables import facilities, ledger, notices, subscriber_places, subscribers, suppressions
-from notifiers.told import DEFAULT_CAPS, NOT_GOT, Caps, already_told, is_capped, mode_of, was_warned
+from notifiers.told import NOT_GOT, Caps, already_told, is_capped, mode_of, was_warned
 from notifiers.waiting import own_wait_in_sql
 from rules.notices import Notice
 
@@ -79,11 +80,11 @@ class Circumstances:
         silences: in force at the hour of the notice, and about it.
     """
 
-    earlier: bool = True
-    beside: bool = True
-    shared: bool = True
-    refused: bool = True
-    silences: tuple[Silence, ...] = ()
+    earlier: bool
+    beside: bool
+    shared: bool
+    refused: bool
+    silences: tuple[Silence, ...]
 
 
 def registry_of(notice: Notice) -> tuple[Table, ColumnElement[str]]:
@@ -106,11 +107,8 @@ def boundary(notice: Notice, behind: Slice, size: int) -> Select[Any]:
     return select(key).where(behind.of(key)).order_by(key).offset(size - 1).limit(1)
 
 
-def audience(
-    notice: Notice, channel: ChannelName, part: Slice, caps: Caps = DEFAULT_CAPS, known: Circumstances | None = None
-) -> Select[Any]:
+def audience(notice: Notice, channel: ChannelName, part: Slice, caps: Caps, known: Circumstances) -> Select[Any]:
     """Everybody in a slice: recipient, language, places, threshold, end of their own quiet hours, and reason."""
-    known = known or Circumstances()
     table, key = registry_of(notice)
     covered = _covered(notice, channel, part)
     asked = thresholds.apply_to(notice)
@@ -153,7 +151,7 @@ def earlier_notices(notice: Notice) -> Select[Any]:
 
 
 def _takes_part(table: FromClause, channel: ChannelName) -> list[ColumnElement[bool]]:
-    wants = (" " + table.c.channels + " ").contains(f" {channel} ", autoescape=True)
+    wants = has_word(table.c.channels, channel)
     return [wants, table.c.state == "active"] if "state" in table.c else [wants]
 
 
@@ -163,21 +161,18 @@ def _own_wait(notice: Notice, table: Table) -> ColumnElement[int]:
     return own_wait_in_sql(notice, notice.time, table.c.quiet_from, table.c.quiet_to)
 
 
-def _covered(notice: Notice, channel: ChannelName, part: Slice | None) -> FromClause:
+def _covered(notice: Notice, channel: ChannelName, part: Slice) -> FromClause:
     """Recipient and places: those of theirs that lie in the notice's provinces."""
     if notice.audience.corrects is not None:
         wrong = select(ledger.c.recipient, ledger.c.places)
         wrong = wrong.where(ledger.c.notice == notice.audience.corrects, ledger.c.channel == channel)
-        if part is not None:
-            wrong = wrong.where(part.of(ledger.c.recipient))
-        return wrong.where(may_have_got(ledger)).subquery("covered")
+        return wrong.where(part.of(ledger.c.recipient), may_have_got(ledger)).subquery("covered")
     if notice.audience.recipients == "facilities":
         plants = select(facilities.c.facility_id.label("recipient"), facilities.c.province.label("places"))
         return plants.where(facilities.c.province.in_(notice.audience.provinces)).subquery("covered")
     touched = subscriber_places
     inside = select(touched).where(touched.c.province.in_(notice.audience.provinces))
-    if part is not None:
-        inside = inside.where(part.of(touched.c.subscriber_id))
+    inside = inside.where(part.of(touched.c.subscriber_id))
     # in the order of the primary key, so that the text is the same whenever it is made
     ordered = inside.order_by(touched.c.subscriber_id, touched.c.place, touched.c.province).subquery("touched")
     place = cast(ordered.c.place, String) + ":" + ordered.c.province
@@ -225,8 +220,7 @@ def _own_tests(
     contact = table.c[f"{channel}_hash"]
     tests: list[tuple[ColumnElement[bool], Suppressed]] = [(contact.is_(None), Suppressed.NO_CONTACT)]
     if "stopped_channels" in table.c:
-        stopped = (" " + table.c.stopped_channels + " ").contains(f" {channel} ", autoescape=True)
-        tests.append((stopped, Suppressed.OPTED_OUT))
+        tests.append((has_word(table.c.stopped_channels, channel), Suppressed.OPTED_OUT))
     if known.refused:
         for why in (Suppressed.OPTED_OUT, Suppressed.INVALID_CONTACT):
             refused = exists().where(

@@ -43,12 +43,11 @@ from notifiers.ledger import UNKNOWABLE
 from notifiers.operators import Occasion, OperatorEvent
 from notifiers.switch import Position
 from notifiers.tables import attempts, guarded, ledger, notices
-from rules.notices import Notice
+from rules.notices import decoded
 from streams.clock import Clock, SystemClock
 from streams.metrics import AUDIT_FINDINGS
 
 _log = structlog.get_logger(__name__)
-_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
 _LOOKS_BACK_S = 2 * 86_400.0
 """Notices older than this are history: nothing of theirs is of use any more."""
 
@@ -312,7 +311,7 @@ def _notices(connection: Connection, now_s: float, patience: Patience) -> Iterat
         ~exists().where(ledger.c.notice == notices.c.id),
     )
     for row in connection.execute(without):
-        if _decoder.decode(row.body).audience.recipients != "authorities":
+        if decoded(row.body).audience.recipients != "authorities":
             yield _of_notice("empty", row.id, 0.0)
 
 

@@ -111,7 +111,7 @@ class Composer:
         if row.kind in WARNING_KINDS:  # what waited for the morning says what holds in the morning
             notice = standings.refreshed(notice, event)
         stop_link = self._links.unsubscribe(row.recipient, row.channel) if row.registry == "residents" else ""
-        nearest, *further = _places(row) or [person["province"]]
+        nearest, *further = (row.provinces if row.registry == "residents" else []) or [person["province"]]
         addressee = Addressee(
             contact=self._opened(row, person["sealed"]),
             province=nearest,
@@ -173,12 +173,6 @@ class Composer:
 
 def _sender(notice: Notice, language: str) -> str:
     return notice.sender.get(language) or next(iter(notice.sender.values()), "")
-
-
-def _places(row: Claimed) -> list[str]:
-    """Provinces of the recipient's places that the message is about, in the recipient's order, each once."""
-    numbered = [place.split(":") for place in row.places.split(",") if ":" in place]  # a plant has one, without number
-    return list(dict.fromkeys(code for _, code in sorted((int(number), code) for number, code in numbered)))
 
 
 def _addressees(connection: Connection, rows: list[Claimed]) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
     Table,
@@ -77,6 +78,11 @@ def _begin_sqlite(connection: Connection) -> None:
 def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """The dialect's INSERT, which knows ON CONFLICT; both have the same shape."""
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def has_word(column: ColumnElement[str], word: str) -> ColumnElement[bool]:
+    """Whether a column of words with blanks between them has this one."""
+    return (" " + column + " ").contains(f" {word} ", autoescape=True)
 
 
 def save_progress(connection: Connection, consumer: str, topic: str, partition: int, next_offset: int) -> None:

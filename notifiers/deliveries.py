@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -10,6 +11,9 @@ Mode = Literal["actual", "exercise"]
 """Whether it is real. Notices, rows, messages and the channels that send them are of one mode."""
 
 ChannelName = Literal["sms", "email", "voice", "webhook"]
+
+DEFAULT_FALLBACKS: Mapping[ChannelName, ChannelName] = {"sms": "email", "email": "sms"}
+"""By channel, the one that stands in for it, as long as an installation says nothing else."""
 
 DeliveryState = Literal[
     "planned",  # addressed; not yet due or not yet claimed

@@ -11,15 +11,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, exists, insert, literal_column, or_, select, update
 from sqlalchemy.orm import aliased
 
+from notifiers.database import has_word
 from notifiers.database import insert as dialect_insert
 from notifiers.deliveries import ChannelName, Mode
 from notifiers.failpoints import failpoint
 from notifiers.guard import URGENT, is_urgent
+from notifiers.ledger import STOOD_IN
 from notifiers.tables import consents, facilities, ledger, subscribers
 from rules.notices import delivery_id
-
-REASON = "fallback"
-"""Of the row that ended, and of the one that took its place until it is claimed."""
 
 _AT_ONCE = 200  # rows in one transaction: some tens of milliseconds
 
@@ -38,7 +37,7 @@ def divert(connection: Connection, mode: Mode, down: ChannelName, to: ChannelNam
         connection.execute(
             update(ledger)
             .where(ledger.c.id.in_([row.id for row in rows]))
-            .values(state="suppressed", reason=REASON, revision=ledger.c.revision + 1)
+            .values(state="suppressed", reason=STOOD_IN, revision=ledger.c.revision + 1)
         )
         failpoint("between-diversion")
         connection.execute(insert(ledger), [_moved(row, to) for row in rows])
@@ -70,24 +69,22 @@ def _contact(registry: str, to: ChannelName) -> list[ColumnElement[bool]]:
     column = "sms" if to == "voice" else to
     if registry == "facilities":
         return [facilities.c.facility_id == ledger.c.recipient, facilities.c[column].is_not(None)]
-    stopped = (" " + subscribers.c.stopped_channels + " ").contains(f" {to} ", autoescape=True)
     return [
         subscribers.c.subscriber_id == ledger.c.recipient,
         subscribers.c[column].is_not(None),
         subscribers.c.state == "active",
-        ~stopped,
+        ~has_word(subscribers.c.stopped_channels, to),
     ]
 
 
 def _agreed(to: ChannelName) -> ColumnElement[bool]:
     """Of the resident: the channel is chosen, or a consent to it stands."""
-    chosen = (" " + subscribers.c.channels + " ").contains(f" {to} ", autoescape=True)
     standing = exists().where(
         consents.c.subscriber_id == subscribers.c.subscriber_id,
         consents.c.what == to,
         consents.c.withdrawn_s.is_(None),
     )
-    return or_(chosen, standing)
+    return or_(has_word(subscribers.c.channels, to), standing)
 
 
 def stand_in(connection: Connection, row: Row[Any], to: ChannelName) -> bool:
@@ -115,7 +112,7 @@ def _moved(row: Row[Any], to: ChannelName) -> dict[str, Any]:
         "id": delivery_id(row.notice, row.recipient, to),
         "channel": to,
         "state": "planned",
-        "reason": REASON,
+        "reason": STOOD_IN,
         "due_s": 0.0,
         "attempts": 0,
         "provider_id": None,

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, literal, literal_column, or_, select, update
 
+from notifiers.accountable import officer_of, one_line
 from notifiers.deliveries import Mode
 from notifiers.tables import guarded, ledger, notices
-from rules.notices import Notice
-from streams.errors import InputError
+from rules.notices import Notice, decoded
 
 URGENT = 0
 """Priority of what goes first: emergencies, and requests to facilities."""
@@ -145,9 +144,7 @@ def release(connection: Connection, notice: str, officer: str, reason: str, mach
     Raises:
         InputError: when nobody is named.
     """
-    officer = " ".join(officer.split())
-    if not officer:
-        raise InputError("nobody is named", field="officer", remedy="say who lets the notice go")
+    officer = officer_of(officer, "say who lets the notice go")
     state = connection.execute(select(notices.c.guard).where(notices.c.id == notice).with_for_update()).scalar()
     if state is None:
         return Released.NO_SUCH_NOTICE
@@ -158,7 +155,7 @@ def release(connection: Connection, notice: str, officer: str, reason: str, mach
     connection.execute(
         update(guarded)
         .where(guarded.c.notice == notice)
-        .values(officer=officer, reason=" ".join(reason.split()), released_s=machine_s)
+        .values(officer=officer, reason=one_line(reason), released_s=machine_s)
     )
     return Released.RELEASED
 
@@ -181,9 +178,6 @@ class Guarded:
     released_s: float | None
 
 
-_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
-
-
 def listed(connection: Connection, *, waiting_only: bool = False) -> list[Guarded]:
     """Notices that the guard has held, the newest first."""
     query = select(notices.c.body, guarded).join(guarded, guarded.c.notice == notices.c.id)
@@ -195,4 +189,4 @@ def listed(connection: Connection, *, waiting_only: bool = False) -> list[Guarde
 def _guarded(row: Row[*tuple[object, ...]]) -> Guarded:
     values = row._mapping
     columns = ("messages", "threshold", "since_s", "officer", "reason", "released_s")
-    return Guarded(_decoder.decode(values["body"]), **{name: values[name] for name in columns})
+    return Guarded(decoded(values["body"]), **{name: values[name] for name in columns})

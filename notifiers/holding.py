@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, se
 
 from notifiers.deliveries import Mode
 from notifiers.quiet_hours import quiet_until_s
-from notifiers.superseding import Rows, give_way, superseded
+from notifiers.superseding import SUPERSEDED, Rows, give_way, superseded
 from notifiers.tables import ledger
 from rules.notices import Notice
 
@@ -27,7 +27,6 @@ class Held(StrEnum):
     ONLY_IN_QUIET_HOURS = "only-in-quiet-hours"  # its time of use is over before the quiet hours are
     NOT_APPROVED = "not-approved"  # nobody said yes in time
     REJECTED = "rejected"  # an officer said no
-    SUPERSEDED = "superseded"  # something later has made it idle while it waited
     EASED = "eased"  # the episode has sunk below the level it warns of, or left the recipient's provinces
     EPISODE_CLOSED = "episode-closed"  # the episode was over before it could be sent
     OWN_QUIET_HOURS = "own-quiet-hours"  # the recipient asked for silence at this time of day
@@ -80,17 +79,17 @@ def release(connection: Connection, mode: Mode, now_s: float) -> int:
 
 def end_idle(connection: Connection, which: Rows, now_s: float) -> int:
     """End those of the held rows that later messages have made idle; what is left of the others is what still holds."""
-    ended = suppress(connection, and_(which(ledger), superseded(now_s)), Held.SUPERSEDED)
+    ended = suppress(connection, and_(which(ledger), superseded(now_s)), SUPERSEDED)
     give_way(connection, which, now_s)
-    return ended + suppress(connection, and_(which(ledger), superseded(now_s)), Held.SUPERSEDED)
+    return ended + suppress(connection, and_(which(ledger), superseded(now_s)), SUPERSEDED)
 
 
-def suppress(connection: Connection, which: ColumnElement[bool], reason: Held) -> int:
+def suppress(connection: Connection, which: ColumnElement[bool], reason: str) -> int:
     """End held rows without sending them. Returns how many."""
     ended = connection.execute(
         update(ledger)
         .where(is_held(), which)
-        .values(state="suppressed", reason=reason.value, revision=ledger.c.revision + 1)
+        .values(state="suppressed", reason=str(reason), revision=ledger.c.revision + 1)
     )
     return ended.rowcount
 

@@ -10,21 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import msgspec
 from sqlalchemy import Connection, select, update
 
 from notifiers import silences, standings, superseding
+from notifiers.audience import Suppressed
 from notifiers.guard import URGENT
 from notifiers.holding import Held
 from notifiers.ledger import WARNING_KINDS, Claimed, was_told
 from notifiers.quiet_hours import own_quiet_until_s, quiet_until_s
 from notifiers.silences import Silence
 from notifiers.tables import ledger, notices, subscribers
-from rules.notices import Notice
+from rules.notices import Notice, decoded
 from streams.clock import utc
 from streams.schemas import EpisodeEvent
-
-_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
 
 
 @dataclass(frozen=True)
@@ -82,10 +80,10 @@ def apply(connection: Connection, row: Claimed, verdict: Verdict) -> bool:
 def _idle_or_untold(connection: Connection, row: Claimed, idle: set[str], notice: Notice | None) -> Verdict | None:
     """Ends and corrections are for who may have received what they are about; who was planned it may not have."""
     if row.id in idle:
-        return Verdict("suppressed", Held.SUPERSEDED.value)
+        return Verdict("suppressed", superseding.SUPERSEDED)
     told_in = notice.audience.told_in if notice is not None else None
     if (row.kind == "all-clear" or told_in is not None) and not was_told(connection, row, told_in):
-        return Verdict("suppressed", "not-told")
+        return Verdict("suppressed", Suppressed.NOT_TOLD.value)
     return None
 
 
@@ -100,7 +98,7 @@ def _untrue(row: Claimed, notice: Notice, event: EpisodeEvent | None) -> Verdict
 
 def _silenced(row: Claimed, by: Sequence[Silence]) -> Verdict | None:
     quiet = silences.silences_places(by, row.recipient, row.places)
-    return Verdict("suppressed", silences.SILENCED) if quiet else None
+    return Verdict("suppressed", Suppressed.SILENCED.value) if quiet else None
 
 
 def _too_early(
@@ -126,7 +124,7 @@ def _too_early(
 
 def _notices(connection: Connection, ids: set[str]) -> dict[str, Notice]:
     found = connection.execute(select(notices.c.id, notices.c.body).where(notices.c.id.in_(sorted(ids))))
-    return {row.id: _decoder.decode(row.body) for row in found}
+    return {row.id: decoded(row.body) for row in found}
 
 
 def _own_hours(connection: Connection, rows: Sequence[Claimed]) -> dict[str, tuple[int | None, int | None]]:

@@ -50,6 +50,10 @@ Phase = Literal["connect", "request", "data"]
 UNKNOWABLE = "unknowable"
 """Reason of an unknown row that nobody can ask about and that must not be repeated: it is an operator's to see."""
 
+STOOD_IN = "fallback"
+"""Reason of a row that ended because another channel stands in for it (:mod:`notifiers.fallback`), and of the one that
+took its place until it is claimed."""
+
 WARNING_KINDS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order-draft")
 MAY_HAVE_ARRIVED: tuple[DeliveryState, ...] = ("sent", "delivered", "unknown")
 """States of a row whose message the recipient has, or may have."""
@@ -286,7 +290,7 @@ def was_told(connection: Connection, row: Claimed, episode: str | None = None) -
         ledger.c.episode == (episode or row.episode),
         ledger.c.kind.in_(WARNING_KINDS),
         ledger.c.notice_time_s <= row.notice_time_s,
-        or_(ledger.c.state.in_(MAY_HAVE_ARRIVED), and_(ledger.c.reason == "fallback", stood_in), perhaps),
+        or_(ledger.c.state.in_(MAY_HAVE_ARRIVED), and_(ledger.c.reason == STOOD_IN, stood_in), perhaps),
         *([meets(ledger.c.places, literal(row.places))] if row.places else []),
     )
     return connection.execute(told).scalar_one() > 0

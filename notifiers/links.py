@@ -33,6 +33,12 @@ class _ShortHmac(HMACAlgorithm):
         return super().get_signature(key, value)[:_SIGNATURE_BYTES]
 
 
+def stop_page(public_url: str) -> str:
+    """The page of an installation on which a code ends messages, as an SMS names it: without ``https://``, because
+    telephones know an address by its dots."""
+    return f"{public_url.split('://', 1)[-1].rstrip('/')}/h"
+
+
 class Links:
     """Makes and reads the links of one installation."""
 
@@ -55,8 +61,8 @@ class Links:
 
     @property
     def stop_page(self) -> str:
-        """The page on which a code ends messages, as an SMS names it: telephones know an address by its dots."""
-        return f"{self.public_url.split('://', 1)[-1]}/h"
+        """The page on which a code ends messages, as an SMS names it."""
+        return stop_page(self.public_url)
 
     def acknowledgement(self, delivery: str) -> str:
         """The page on which the recipient of this delivery accepts, refuses or reports done."""

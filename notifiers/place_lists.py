@@ -54,7 +54,7 @@ def _items_sqlite(element: _items, compiler: Any, **kwargs: Any) -> str:
 def provinces_in(places: str) -> list[str]:
     """The provinces of a list, in the order of the places' numbers, each once. Not SQL."""
     numbered = [place.rpartition(":") for place in places.split(",") if place]
-    return list(dict.fromkeys(code for _, _, code in sorted(numbered, key=lambda place: int(place[0] or 0))))
+    return list(dict.fromkeys(code for _, code in sorted((int(number or 0), code) for number, _, code in numbered)))
 
 
 def items(text: Any) -> Any:

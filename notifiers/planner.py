@@ -26,19 +26,16 @@ from notifiers.failpoints import failpoint
 from notifiers.fan_out_parts import SIDE_BY_SIDE
 from notifiers.holding import Held
 from notifiers.place_lists import together
+from notifiers.superseding import SUPERSEDED
 from notifiers.tables import ledger, notices
 from notifiers.told import DEFAULT_CAPS, Caps, already_told, can_say_more, left_to_say, mode_of, told_of_some
 from notifiers.transitions import sources
 from notifiers.waiting import Wait, wait_in_sql
-from rules.notices import Notice
-
-__all__ = ["CHUNK", "Progress", "Suppressed", "fan_out", "load_notice", "mode_of", "plan"]
+from rules.notices import Notice, decoded
 
 CHUNK = 20_000
 """Recipients per slice. A transaction of :func:`fan_out` takes some tenths of a second then: others wait no longer for
 SQLite's write lock, and a crash repeats no more than that. Ten times as many are not measurably faster."""
-
-_notice_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ def load_notice(connection: Connection, notice: str) -> Notice:
     body = connection.execute(select(notices.c.body).where(notices.c.id == notice)).scalar_one_or_none()
     if body is None:
         raise LookupError(f"no notice {notice}")
-    return _notice_decoder.decode(body)
+    return decoded(body)
 
 
 def _end(connection: Connection, notice: Notice, progress: Progress | None) -> None:
@@ -255,10 +252,12 @@ class _FanOut:
 
     def _withdraw_wrong(self, connection: Connection) -> None:
         """What was wrong and has not gone out yet does not go out any more."""
-        unsent = and_(
-            ledger.c.notice == self._notice.audience.corrects, ledger.c.state.in_(sources("withdraw", "suppressed"))
+        connection.execute(
+            update(ledger)
+            .where(ledger.c.notice == self._notice.audience.corrects)
+            .where(ledger.c.state.in_(sources("withdraw", "suppressed")))
+            .values(state="suppressed", reason=SUPERSEDED, revision=ledger.c.revision + 1)
         )
-        self._suppress(connection, unsent)
 
     def _merge(self, connection: Connection, channel: ChannelName, part: Slice) -> None:
         """A message of the same transition that another rule has planned, and that waits, is about our places too."""
@@ -296,11 +295,4 @@ class _FanOut:
             .where(mine, ledger.c.state.in_(("planned", "held")))
             .where(told_of_some(self._notice, channel, ledger.c.recipient), left.not_in(("", ledger.c.places)))
             .values(places=left)
-        )
-
-    def _suppress(self, connection: Connection, which: ColumnElement[bool]) -> None:
-        connection.execute(
-            update(ledger)
-            .where(which)
-            .values(state="suppressed", reason=Held.SUPERSEDED.value, revision=ledger.c.revision + 1)
         )

@@ -13,7 +13,7 @@ from notifiers.errors import UnsendableError
 from notifiers.facts import Addressee
 from notifiers.families import by_sms
 from notifiers.gsm7 import septets, unaccent
-from notifiers.links import Links
+from notifiers.links import Links, stop_page
 from notifiers.longest import ANSWERED, DELIVERY, LONGEST_FACILITY, longest_actions, longest_notice
 from notifiers.messages import Letter, SmsText
 from notifiers.renderer import Renderer
@@ -152,7 +152,7 @@ class _Case:
 
     def _stop_page(self) -> str:
         residents = self.rule.audience.recipients == "residents"
-        return f"{self.names.public_url.split('://', 1)[-1]}/h" if residents else ""
+        return stop_page(self.names.public_url) if residents else ""
 
     def _render(self, index: int, level: int | None, addressee: Addressee) -> None:
         actual = longest_notice(self.pack, self.rule, index, "actual", province_level=level)

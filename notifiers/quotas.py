@@ -12,6 +12,8 @@ from sqlalchemy import Connection, delete
 from notifiers.database import insert
 from notifiers.tables import quotas
 
+_KEPT_S = 2 * 86_400  # the longest window is a day
+
 
 @dataclass(frozen=True)
 class Quota:
@@ -32,6 +34,6 @@ def take(connection: Connection, quota: Quota, key: str, now_s: float) -> bool:
     return bool(connection.execute(counted).scalar_one() <= quota.limit)
 
 
-def forget(connection: Connection, before_s: float) -> int:
-    """Drop the windows that began before. Returns how many there were."""
-    return connection.execute(delete(quotas).where(quotas.c.window_s < int(before_s))).rowcount
+def forget(connection: Connection, now_s: float) -> int:
+    """Drop the windows that are surely over. Returns how many there were."""
+    return connection.execute(delete(quotas).where(quotas.c.window_s < int(now_s - _KEPT_S))).rowcount

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Connection, func, select, update
 
+from notifiers.accountable import officer_of, reason_of
 from notifiers.audience import may_have_got
 from notifiers.ledger import WARNING_KINDS
 from notifiers.planner import load_notice, plan
@@ -29,6 +30,7 @@ _HOURS = 24
 """For how long it is of use: whoever switches the telephone on tomorrow has read the warning first."""
 _MOST_PRIORITY = 1
 _SMS_PARTS = 2
+_REMEDY = "say who takes it back, and why"
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,8 @@ def retract(
     Raises:
         InputError: there is no such notice, it warned nobody, or nobody or no reason is named.
     """
-    officer, reason = " ".join(officer.split()), " ".join(reason.split())
-    if not officer or not reason:
-        missing = "reason" if officer else "officer"
-        raise InputError(f"no {missing} is given", field=missing, remedy="say who takes it back, and why")
+    officer = officer_of(officer, _REMEDY, missing="no officer is given")
+    reason = reason_of(reason, _REMEDY)
     try:
         said = load_notice(connection, wrong)
     except LookupError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from notifiers.deliveries import ChannelName
+from notifiers.deliveries import DEFAULT_FALLBACKS, ChannelName
 from notifiers.escalation import EscalationPlan
 from notifiers.guard import Guard
 from notifiers.pace import Backoff
@@ -64,6 +64,6 @@ class DispatchSettings:
     policy: dict[str, UnknownPolicy] = field(default_factory=lambda: dict(DEFAULT_POLICY))
     paces: dict[ChannelName, ChannelPace] = field(default_factory=dict)
     guard: Guard | None = None
-    fallbacks: dict[ChannelName, ChannelName] = field(default_factory=lambda: {"sms": "email", "email": "sms"})
+    fallbacks: dict[ChannelName, ChannelName] = field(default_factory=lambda: dict(DEFAULT_FALLBACKS))
     fallback_after_s: float = 120.0
     escalations: tuple[EscalationPlan, ...] = ()

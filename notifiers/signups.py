@@ -88,7 +88,7 @@ class Desk:
     def sign_up(self, connection: Connection, asked: SignUp, *, address: str, now_s: float) -> tuple[Outcome, str]:
         """Keep what was asked for as pending, and plan a code to each contact. Returns the request's id."""
         confirmations.forget(connection, now_s)
-        quotas.forget(connection, now_s - 2 * _DAY_S)
+        quotas.forget(connection, now_s)
         if not self._within(connection, address, now_s):
             return Outcome.TOO_OFTEN, ""
         person, request = confirmations.new_id(), confirmations.new_id()

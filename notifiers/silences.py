@@ -22,20 +22,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, insert, literal, or_, select, true, update
 
+from notifiers.accountable import LONGEST, officer_of, reason_of
 from notifiers.guard import URGENT
+from notifiers.place_lists import mentions, provinces_in
 from notifiers.tables import ledger, notices, silences
-from rules.notices import Notice, Recipients
+from rules.notices import Notice, Recipients, decoded
 from streams.clock import HOUR_S
 from streams.errors import InputError
 
-SILENCED = "silenced"
 LONGEST_S = 31 * 24 * HOUR_S
 """A month. Longer than any maintenance; what should never be said belongs into the rule pack."""
-_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
-_LONGEST_TEXT = 500  # characters of a name or a reason: a paragraph
+_REMEDY = "say who silences, and why, in a few words"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +87,7 @@ def add(connection: Connection, silence: Silence, now_s: float) -> Silence:
     Raises:
         InputError: it silences everything, has no author or reason, is over already, or lasts too long.
     """
-    officer, reason = _said(silence.officer, "officer"), _said(silence.reason, "reason")
+    officer, reason = _said(silence.officer, silence.reason)
     if not (silence.rule or silence.provinces or silence.facility):
         raise InputError(
             "it would silence everything",
@@ -112,7 +111,7 @@ def end(connection: Connection, silence: str, officer: str, reason: str, now_s: 
     Raises:
         InputError: without an officer or a reason.
     """
-    officer, reason = _said(officer, "officer"), _said(reason, "reason")
+    officer, reason = _said(officer, reason)
     open_one = update(silences).where(silences.c.id == silence, silences.c.until_s > now_s)
     until = {"until_s": int(now_s), "ended_by": officer, "ended_reason": reason}
     return connection.execute(open_one.values(until)).rowcount > 0
@@ -138,17 +137,16 @@ def silenced(
     for facility, provinces in _scopes(by):
         # rather what is left outside: with the notice's few provinces that is a look at a short text, on any database
         outside = [code for code in notice.audience.provinces if provinces and code not in provinces]
-        marked = ("," + places + ",") if notice.audience.recipients == "residents" else (":" + places + ",")
-        inside = and_(True, *(~marked.contains(f":{code},", autoescape=True) for code in outside))
+        inside = and_(true(), *(~mentions(places, literal(code)) for code in outside))
         tests.append(and_(inside, recipient == facility) if facility else inside)
     return or_(false(), *tests)
 
 
 def silences_places(by: Sequence[Silence], recipient: str, places: str) -> bool:
     """The same of one row."""
-    codes = {place.rpartition(":")[2] for place in places.split(",")}
+    codes = set(provinces_in(places))
     return any(
-        facility in ("", recipient) and (not provinces or codes <= set(provinces))
+        facility in ("", recipient) and (not provinces or (bool(codes) and codes <= provinces))
         for facility, provinces in _scopes(by)
     )
 
@@ -180,7 +178,7 @@ def preview(connection: Connection, silence: Silence, since_s: float) -> Preview
     total = Preview(0, 0)
     found = connection.execute(select(notices.c.body).where(notices.c.time_s >= since_s)).scalars()
     for body in found.all():
-        notice = _decoder.decode(body)
+        notice = decoded(body)
         if not silence.concerns(notice):
             continue
         which = silenced(notice, [silence], ledger.c.recipient, ledger.c.places)
@@ -197,12 +195,8 @@ def _scopes(by: Iterable[Silence]) -> list[tuple[str, frozenset[str]]]:
     return [*found, *([("", together)] if together else [])]
 
 
-def _said(text: str, field: str) -> str:
-    said = " ".join(text.split())[:_LONGEST_TEXT]
-    if not said:
-        what = "nobody is named" if field == "officer" else "no reason is given"
-        raise InputError(what, field=field, remedy="say who silences, and why, in a few words")
-    return said
+def _said(officer: str, reason: str) -> tuple[str, str]:
+    return officer_of(officer, _REMEDY, longest=LONGEST), reason_of(reason, _REMEDY, longest=LONGEST)
 
 
 def _row(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
+from notifiers.accountable import LONGEST, officer_of, reason_of
 from notifiers.tables import switchings
-from streams.errors import InputError
-
-_LONGEST = 500  # characters of a name or a reason: a paragraph
 
 
 @dataclass(frozen=True)
@@ -70,11 +68,8 @@ def resume(connection: Connection, officer: str, reason: str, now_s: float) -> b
 
 
 def _switch(connection: Connection, officer: str, reason: str, now_s: float, *, stopped: bool) -> bool:
-    officer, reason = (" ".join(text.split())[:_LONGEST] for text in (officer, reason))
-    if not officer:
-        raise InputError("nobody is named", field="officer", remedy="say who switches")
-    if not reason:
-        raise InputError("no reason is given", field="reason", remedy="say why, in a few words")
+    officer = officer_of(officer, "say who switches", longest=LONGEST)
+    reason = reason_of(reason, "say why, in a few words", longest=LONGEST)
     changes = position(connection).stopped is not stopped
     connection.execute(insert(switchings).values(stopped=int(stopped), officer=officer, reason=reason, time_s=now_s))
     return changes

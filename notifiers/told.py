@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from notifiers.deliveries import ChannelName, Mode
-from notifiers.ledger import WARNING_KINDS
+from notifiers.ledger import STOOD_IN, WARNING_KINDS
 from notifiers.place_lists import covers, items, meets, mentions, province_of, without
 from notifiers.tables import ledger, notices
 from notifiers.transitions import sources
@@ -18,9 +18,6 @@ from streams.clock import HOUR_S
 
 NOT_GOT = ("suppressed", "failed", "expired")
 """States of a row whose recipient certainly has not got the message."""
-
-STOOD_IN = "fallback"
-"""Reason of a suppressed row whose message went out on another channel instead (:mod:`notifiers.fallback`)."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from notifiers.deliveries import DeliveryState
 
 MEANINGS: Mapping[DeliveryState, str] = {
-    "held": "waits: for an officer's yes, for the end of quiet hours, for the storm guard; the reason says which",
+    "held": "waits: for an officer's yes, or for the end of quiet hours; the reason says which",
     "planned": "to be sent as soon as a dispatcher takes it",
     "claimed": "a dispatcher holds it under a lease; nothing has gone out",
     "sending": "an attempt is written down; the provider may or may not know of it",

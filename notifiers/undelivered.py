@@ -27,10 +27,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from notifiers.deliveries import ChannelName
-from notifiers.fallback import REASON, stand_in
+from notifiers.deliveries import DEFAULT_FALLBACKS, ChannelName
+from notifiers.fallback import stand_in
 from notifiers.guard import URGENT
-from notifiers.ledger import NEVER_LEFT, SECOND_TRY_CODES, UNREACHABLE
+from notifiers.ledger import NEVER_LEFT, SECOND_TRY_CODES, STOOD_IN, UNREACHABLE
 from notifiers.settings import DEFAULT_POLICY, UnknownPolicy
 from notifiers.tables import attempts, ledger
 from notifiers.transitions import sources
@@ -56,7 +56,7 @@ class SecondTries:
     """
 
     policy: Mapping[str, UnknownPolicy] = field(default_factory=lambda: dict(DEFAULT_POLICY))
-    fallbacks: Mapping[ChannelName, ChannelName] = field(default_factory=lambda: {"sms": "email", "email": "sms"})
+    fallbacks: Mapping[ChannelName, ChannelName] = field(default_factory=lambda: dict(DEFAULT_FALLBACKS))
     again_after_s: float = 600.0
 
     def follow(self, connection: Connection, row: Row[Any], code: str, now_s: float) -> Next:
@@ -101,7 +101,7 @@ class SecondTries:
 def reason_of(following: Next, code: str) -> str:
     """Reason of the row that has failed: the code, or that another channel stands in for it (the code is then in the
     attempt)."""
-    return REASON if following is Next.OTHER_CHANNEL else code
+    return STOOD_IN if following is Next.OTHER_CHANNEL else code
 
 
 def _tried_again(connection: Connection, delivery: str) -> bool:

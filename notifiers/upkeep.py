@@ -67,14 +67,11 @@ def expire(connection: Connection, mode: Mode, now_s: float) -> dict[str, int]:
     return dict(Counter([*closed.scalars(), *expire_held(connection, mode, now_s)]))
 
 
-_QUOTAS_KEPT_S = 2 * 86_400  # the longest window is a day
-
-
 def forget(connection: Connection, now_s: float) -> int:
     """Drop sign-ups that nobody confirmed within a day, with the contacts in them, and who asked for codes how often.
 
     Also where nobody signs up any more: the promise to people does not hang on the next one who comes. Returns how many
     requests for a code were dropped; there may be more when it is not 0.
     """
-    quotas.forget(connection, now_s - _QUOTAS_KEPT_S)
+    quotas.forget(connection, now_s)
     return confirmations.forget(connection, now_s)

@@ -116,6 +116,14 @@ class ExerciseNotice(_Notice, frozen=True, kw_only=True, tag="exercise"):
 
 Notice = ActualNotice | ExerciseNotice
 
+_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
+
+
+def decoded(body: bytes) -> Notice:
+    """A notice from its JSON; of which of the two types it is stands in it. Raises ``msgspec.MsgspecError`` for what
+    is no notice."""
+    return _decoder.decode(body)
+
 
 def levels_told(notice: Notice) -> dict[str, int]:
     """The level of each province that a notice addresses, by code: its own, and at most that of the notice.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 from sqlalchemy import Connection
 
+from airshed.commands.moments import seconds_of
 from airshed.configuration import load
 from airshed.local.live import database_of
 from notifiers import approvals, guard, retraction
@@ -18,7 +18,7 @@ from notifiers.approvals import Answered, Waiting
 from notifiers.database import reading
 from notifiers.guard import Guarded, Released
 from notifiers.outstanding import notices_like
-from streams.clock import SystemClock, epoch_s, utc
+from streams.clock import SystemClock, utc
 from streams.errors import InputError
 
 app = typer.Typer(help="Notices that need an officer's yes, or wait behind the storm guard.", no_args_is_help=True)
@@ -181,12 +181,4 @@ def _whole(start: str, matching: list[str]) -> str:
 
 
 def _moment(at: str | None) -> float:
-    if at is None:
-        return SystemClock().now_s()
-    try:
-        moment: Any = datetime.fromisoformat(at)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InputError(f"{at!r} is no time with an offset", field="--at", remedy="write 2026-01-14T05:00+07:00")
-    return epoch_s(moment)
+    return SystemClock().now_s() if at is None else seconds_of(at, "--at")

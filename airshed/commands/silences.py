@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 import typer
 
+from airshed.commands.moments import seconds_of
 from airshed.configuration import Configuration, load
 from airshed.local.live import database_of
 from airshed.packs import base_of
@@ -17,7 +17,7 @@ from notifiers import silences
 from notifiers.database import reading
 from notifiers.silences import Silence
 from notifiers.tables import facilities
-from streams.clock import HOUR_S, SystemClock, epoch_s, utc
+from streams.clock import HOUR_S, SystemClock, utc
 from streams.errors import InputError
 
 app = typer.Typer(
@@ -66,8 +66,8 @@ def add(
         officer=officer,
         reason=reason,
         created_s=now_s,
-        from_s=_moment(begins, "--from") if begins else int(now_s) // HOUR_S * HOUR_S,
-        until_s=_moment(until, "--until"),
+        from_s=seconds_of(begins, "--from") if begins else int(now_s) // HOUR_S * HOUR_S,
+        until_s=seconds_of(until, "--until"),
         rule=_rule(settings, rule),
         recipients=_recipients(recipients),
         provinces=tuple(_province(settings, text) for text in province or ()),
@@ -100,7 +100,7 @@ def list_silences(
     with reading(database_of(load(config))) as connection:
         found = silences.listed(connection, after_s=0.0 if every else now_s)
     if json:
-        typer.echo(msgspec.json.format(msgspec.json.encode([msgspec.to_builtins(one) for one in found])).decode())
+        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
         return
     for silence in found:
         typer.echo(_line(silence, now_s))
@@ -140,16 +140,6 @@ def _line(silence: Silence, now_s: float) -> str:
 
 def _time(seconds: float) -> str:
     return utc(seconds).strftime("%Y-%m-%d %H:%MZ")
-
-
-def _moment(text: str, field: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InputError(f"{text!r} is no time with an offset", field=field, remedy="write 2026-01-14T05:00+07:00")
-    return int(epoch_s(moment))
 
 
 def _rule(settings: Configuration, rule: str) -> str:

@@ -21,7 +21,7 @@ from notifiers.database import load_progress, reading, save_progress
 from notifiers.deliveries import Delivery
 from notifiers.planner import Progress, fan_out
 from notifiers.told import DEFAULT_CAPS, Caps
-from rules.notices import ActualNotice, ExerciseNotice, Notice
+from rules.notices import ActualNotice, ExerciseNotice, Notice, decoded
 from streams import metrics
 from streams.schemas import EpisodeEvent, Rejected
 from streams.topics import DELIVERIES, EPISODES, NOTICES, REJECTED
@@ -38,7 +38,6 @@ RETRY_S = (0.5, 1.0, 2.0, 5.0)
 """Waits between tries while the database is away; the last one again and again. Notices wait in Kafka meanwhile."""
 
 _events: msgspec.json.Decoder[EpisodeEvent] = msgspec.json.Decoder(EpisodeEvent)
-_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(ActualNotice | ExerciseNotice)
 
 
 class NoticePlanner:
@@ -142,7 +141,7 @@ class NoticePlanner:
             return None
         about_episodes = partition.topic == EPISODES
         try:
-            return (_events if about_episodes else _decoder).decode(record.value)
+            return _events.decode(record.value) if about_episodes else decoded(record.value)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             place = partition.place(record.offset)
             expected, reason = ("an episode event", "bad-event") if about_episodes else ("a notice", "bad-notice")

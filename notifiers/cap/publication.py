@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import msgspec
 import structlog
 from sqlalchemy import Connection, Engine, func, select
 
@@ -22,11 +21,10 @@ from notifiers.database import reading
 from notifiers.operators import Occasion, OperatorEvent
 from notifiers.silences import Silence
 from notifiers.tables import approvals, guarded, notices
-from rules.notices import Notice
+from rules.notices import Notice, decoded
 from streams.clock import Clock, utc
 
 _log = structlog.get_logger(__name__)
-_decoder: msgspec.json.Decoder[Notice] = msgspec.json.Decoder(Notice)
 
 SHOWN_DAYS = 7
 """How long an alert stays in the feed after it was sent. A reader that was away for a week has missed the episode."""
@@ -141,7 +139,7 @@ def _published(connection: Connection, now: datetime) -> list[Notice]:
     quiet = silences.listed(connection, after_s=since_s)
     found = []
     for row in rows:
-        notice = _decoder.decode(row.body)
+        notice = decoded(row.body)
         if (notice.approval == "none" or notice.id in agreed) and not _is_quiet(notice, row.taken_s, quiet):
             later = max(row.released_s or 0.0, agreed.get(notice.id, 0.0))
             found.append(_LetGo(notice, later or row.taken_s))
@@ -150,8 +148,8 @@ def _published(connection: Connection, now: datetime) -> list[Notice]:
 
 def _agreed(connection: Connection, now_s: float) -> dict[str, float]:
     """When each notice that needs a yes has got the last one."""
-    said = select(approvals.c.notice, func.max(approvals.c.time_s)).group_by(approvals.c.notice)
-    times = dict(connection.execute(said).tuples().all())
+    said = select(approvals.c.notice, func.max(approvals.c.time_s).label("last_s")).group_by(approvals.c.notice)
+    times = {row.notice: row.last_s for row in connection.execute(said)}
     return {
         w.notice.id: times[w.notice.id] for w in listed(connection, now_s) if w.state == "released" and w.approved_by
     }
