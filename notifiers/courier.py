@@ -145,7 +145,8 @@ class Courier(Generic[M]):
 
     async def _not_delivered(self, row: Claimed, found: Found) -> None:
         """What was looked up has ended by a code that is not the end: as if a callback had told it."""
-        tries, now_s = SecondTries(self._settings.policy, self._settings.fallbacks), self._machine.now_s()
+        how, now_s = self._settings, self._machine.now_s()
+        tries = SecondTries(how.policy, how.fallbacks, how.again_after_s)
         said = (found.provider_id, found.status, found.error_code)
         moved = await self._writer.write(lambda db: apply_status(db, row.id, *said, tries=tries, now_s=now_s))
         self.ended += 1

@@ -57,6 +57,7 @@ took its place until it is claimed."""
 WARNING_KINDS: tuple[NoticeKind, ...] = ("advisory", "instruction", "request", "order-draft")
 MAY_HAVE_ARRIVED: tuple[DeliveryState, ...] = ("sent", "delivered", "unknown")
 """States of a row whose message the recipient has, or may have."""
+_UNDER_WAY: tuple[DeliveryState, ...] = ("planned", "claimed", "sending")
 
 NEVER_LEFT = "30001"
 """The provider's own queue was full."""
@@ -146,6 +147,8 @@ def _waits_for_earlier() -> ColumnElement[bool]:
             ),
             earlier.c.state.in_(("claimed", "sending")),
             and_(earlier.c.state == "unknown", earlier.c.reason != UNKNOWABLE),
+            # an end waits for the warning that goes by another channel, too: until then nobody can say who was told
+            and_(ledger.c.kind == "all-clear", earlier.c.reason == "fallback", _stand_in(earlier, _UNDER_WAY)),
         ),
     )
 
@@ -274,14 +277,7 @@ def was_told(connection: Connection, row: Claimed, episode: str | None = None) -
 
     ``episode``: the one that the warning was of, where that has gone on in the row's own since (merged, split).
     """
-    other = aliased(ledger, name="other")
-    stood_in = exists().where(
-        other.c.notice == ledger.c.notice,
-        other.c.recipient == ledger.c.recipient,
-        other.c.registry == ledger.c.registry,
-        other.c.channel != ledger.c.channel,
-        other.c.state.in_(MAY_HAVE_ARRIVED),
-    )
+    stood_in = _stand_in(ledger, MAY_HAVE_ARRIVED)
     perhaps = exists().where(attempts.c.delivery == ledger.c.id, attempts.c.code == MAY_HAVE_ARRIVED_CODE)
     told = select(func.count()).where(
         ledger.c.recipient == row.recipient,
@@ -294,6 +290,18 @@ def was_told(connection: Connection, row: Claimed, episode: str | None = None) -
         *([meets(ledger.c.places, literal(row.places))] if row.places else []),
     )
     return connection.execute(told).scalar_one() > 0
+
+
+def _stand_in(row: Any, states: Collection[DeliveryState]) -> ColumnElement[bool]:
+    """Of the ledger or an alias of it: whether the same message is in one of these states on another channel."""
+    other = aliased(ledger, name="other")
+    return exists().where(
+        other.c.notice == row.c.notice,
+        other.c.recipient == row.c.recipient,
+        other.c.registry == row.c.registry,
+        other.c.channel != row.c.channel,
+        other.c.state.in_(states),
+    )
 
 
 def taken_ids(connection: Connection, provider_ids: Collection[str]) -> set[str]:

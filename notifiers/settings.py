@@ -54,6 +54,7 @@ class DispatchSettings:
         guard: the storm guard; ``None`` lets every notice go.
         fallbacks: by channel, the one that takes its urgent messages when it is down.
         fallback_after_s: how long it must be down for that.
+        again_after_s: wait before the second try of what a look-up finds undelivered (:mod:`notifiers.undelivered`).
         escalations: how requests are followed up; the first plan that fits counts. None: they are not.
     """
 
@@ -66,4 +67,5 @@ class DispatchSettings:
     guard: Guard | None = None
     fallbacks: dict[ChannelName, ChannelName] = field(default_factory=lambda: dict(DEFAULT_FALLBACKS))
     fallback_after_s: float = 120.0
+    again_after_s: float = 600.0
     escalations: tuple[EscalationPlan, ...] = ()

@@ -91,6 +91,11 @@ class Switchboard:
         self._tasks.start(self._ring(call))
         return call
 
+    @property
+    def missed(self) -> int:
+        """Callbacks that nobody took."""
+        return self._posts.missed
+
     async def settled(self) -> None:
         """Wait until every call has ended and its callbacks have been made."""
         await self._tasks.settled()

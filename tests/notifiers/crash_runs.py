@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import re
 import shutil
 import signal
 import socket
-import sys
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 
+from notifiers import consents
 from notifiers.database import connect
 from notifiers.sandbox import Sandbox
 from notifiers.sandbox.faults import Faults
-from rules.notices import Notice
-from tests.notifiers.crash_outcome import PLANTS, Outcome
+from notifiers.tables import subscribers
+from tests.notifiers.crash_clock import CommonClock
+from tests.notifiers.crash_lives import Mortals
+from tests.notifiers.crash_outcome import PLANTS, Outcome, person, plant_number
+from tests.notifiers.crash_plant import Plant
+from tests.notifiers.crash_scenarios import Scenario
 from tests.notifiers.crash_tally import RANDOM_MOMENT, Tally
 from tests.notifiers.deaths import DIED, PLACES, Death, Place
-from tests.notifiers.mortal import TIMEOUT_S, Ended, Order
-from tests.notifiers.samples import fill, notice, number
+from tests.notifiers.mortal import TIMEOUT_S, Order, links_of
+from tests.notifiers.samples import NOON, fill, number
 
 PEOPLE = 3
 _SMS_FAULTS = ("slow", "stall", "500", "500-accepted", "503", "429", "drop", "drop-accepted")
@@ -36,56 +41,11 @@ _SMS_LOST = ("500", "500-accepted", "drop", "drop-accepted")
 _MAIL_LOST = ("drop-data", "drop-kept")
 _LATE_S = (0.1, 0.1, 0.7)  # within the client's patience, or beyond it: then the answer is lost as well
 _DELAYED = ("slow", "stall", "slow-banner", "late-250")
-_LIFE_S = 120.0
 _ANSWER = re.compile(r"lost answer looked up.*?(Found|Absent|Unknowable)")
 _SHORT_LEASE_S = 2.0
 _SECOND_NATURE = 11  # has no divisor in common with the number of places: in turn, but not stage by stage
-
-
-class Mortals:
-    """A forking process (:mod:`tests.notifiers.mortal`) and the lives it is asked for, one at a time."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def started(cls, listener: socket.socket) -> AsyncIterator[Mortals]:
-        fd = listener.fileno()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.notifiers.mortal",
-            str(fd),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            pass_fds=[fd],
-            cwd=Path(__file__).parents[2],
-        )
-        try:
-            yield cls(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            await process.wait()
-
-    async def life(self, order: Order, killed_when: Coroutine[Any, Any, Any] | None = None) -> int:
-        """One life, killed when the coroutine has ended; its exit status, negative for a signal."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(msgspec.json.encode(order) + b"\n")
-        child = int(await self._process.stdout.readline())
-        ending = asyncio.ensure_future(self._process.stdout.readline())
-        killing = asyncio.ensure_future(killed_when or asyncio.sleep(_LIFE_S))
-        done, _ = await asyncio.wait([ending, killing], return_when=asyncio.FIRST_COMPLETED)
-        killing.cancel()
-        if ending not in done:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-        ended = msgspec.json.decode(await ending, type=Ended).status
-        assert ending in done or killed_when is not None, "a life without an end"
-        return ended
+_OUTAGE_LEFT = 8
+"""Requests that a channel takes nothing of when the last life begins, at most: some tenths of a second."""
 
 
 @dataclass
@@ -105,8 +65,12 @@ class Arena:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, engine: Engine, folder: Path, people: int = PEOPLE) -> AsyncIterator[Arena]:
-        """One around a database with the current schema, filled here."""
+        """One around a database with the current schema, filled here. Everybody has agreed to SMS and mail."""
         fill(engine, folder, people, PLANTS)
+        with engine.begin() as connection:
+            for index in range(people):
+                who, agreed_s = person(index), NOON.timestamp() - 86_400
+                consents.give(connection, who, ["sms", "email"], by=consents.PAGE, now_s=agreed_s)
         template = None
         if engine.dialect.name == "sqlite":
             engine.dispose()  # the last connection brings everything from the log into the file
@@ -124,142 +88,238 @@ class Arena:
                 url = engine.url.render_as_string(hide_password=False)
                 yield cls(sandbox, first, second, url, public_url, folder, template, people)
 
-    def order(self, seed: int, notices: list[Notice]) -> Order:
-        """A life in an empty ledger; the provider holds nothing."""
-        log = self.folder / "lives.log"
-        log.unlink(missing_ok=True)
-        return Order(self._fresh(), self.sandbox.addresses, self.public_url, notices, "w1", str(log))
-
     async def at(self, place: Place, seed: int) -> None:
         """Die at a place, at its first passing, and live on. The provider does only what leads there."""
         chance = random.Random(seed)
-        order = self.order(seed, self.notices(seed, end=False))
-        self.sandbox.phone.faults, self.sandbox.mailbox.faults = Faults(delay_s=0.1), Faults(delay_s=0.1)
-        self.sandbox.phone.callback_after_s = 0.0
-        self._make_way_to(place, chance)
+        run = Run(self, seed, self.scenario(place, chance))
+        run.provider(Faults(delay_s=0.1), Faults(delay_s=0.1), callback_after_s=0.0)
         if place.needs == "an earlier death":
-            claimed = msgspec.structs.replace(order, death=Death("after-claim", 1))
-            assert await self.first.life(claimed) == DIED
-        ended = await self.first.life(msgspec.structs.replace(order, death=Death(place.name, 1), listen_s=1.0))
-        assert ended == DIED, f"nobody came to the place {place.name!r} (status {ended}):\n{_text_of(order.log)}"
+            assert await run.life(death=Death("after-claim", 1)) == DIED
+        run.make_way_to(place, chance)
+        ended = await run.life(death=Death(place.name, 1), listen_s=1.0)
+        assert ended == DIED, f"nobody came to the place {place.name!r} (status {ended}):\n{run.log}"
         self.tally.deaths[place.name] += 1
-        await self.live_on(seed, order)
-
-    async def live_on(self, seed: int, order: Order) -> None:
-        """The life that does not end before everything else has, and the count."""
-        listen_s = 2 * self.sandbox.phone.callback_after_s + 0.1
-        status = await self.first.life(msgspec.structs.replace(order, listen_s=listen_s))
-        assert status == 0, f"seed {seed}: something is left over (status {status}):\n{_text_of(order.log)}"
-        engine = connect(order.url)
-        Outcome(seed, engine, self.sandbox, len(order.notices), self.people).judge(self.tally)
-        engine.dispose()
-        self.tally.looked_up.update(_ANSWER.findall(_text_of(order.log)))
+        await run.to_the_end()
 
     async def run(self, seed: int) -> None:
         """One run: lives that die, one that does not, and the count."""
         chance = random.Random(seed)
-        order = self.order(seed, self.notices(seed, end=chance.random() < 0.3))
-        self._provider(chance)
+        first = in_turn(seed)
+        scenario = self.scenario(first, chance)
         taken_over, forgetful = chance.random() < 0.1, chance.random() < 0.5
-        order = msgspec.structs.replace(
-            order, forgetful=forgetful, lease_s=_SHORT_LEASE_S if taken_over else order.lease_s
-        )
-        missed = self.sandbox.phone.missed
-        for place in _places_of_death(seed, chance):
-            await self._deadly(order, place, chance)
+        run = Run(self, seed, scenario, forgetful=forgetful, **({"lease_s": _SHORT_LEASE_S} if taken_over else {}))
+        self._provider(run, chance)
+        for place in places_of_death(first, scenario, chance):
+            await run.deadly(place, chance)
         if taken_over:
             await asyncio.sleep(_SHORT_LEASE_S)
-            order = msgspec.structs.replace(order, worker="w3")
-        await self.live_on(seed, order)
+            run.order = msgspec.structs.replace(run.order, worker="w3")
+        await run.to_the_end()
         self.tally.taken_over += taken_over
-        self.tally.missed += self.sandbox.phone.missed - missed
+        self.tally.missed += run.missed
 
-    def _fresh(self) -> str:
-        """An empty ledger beside the registries, and nothing at the provider."""
+    def scenario(self, place: Place | None, chance: random.Random) -> Scenario:
+        """One in which a process comes to a place."""
+        plants = [plant_number(index) for index in range(PLANTS)]
+        return Scenario.for_a_death(place.needs if place else "", chance, [number(0)], plants)
+
+    def fresh(self, chosen: str) -> str:
+        """An empty ledger beside the registries, in which everybody has chosen these channels, and nothing at the
+        provider. Returns the database's URL."""
         self.sandbox.phone.messages.clear()
         self.sandbox.mailbox.mails.clear()
+        self.sandbox.switchboard.calls.clear()
+        url = self.url
         if self.template is not None:
             path = self.folder / "run.sqlite"
             for old in self.folder.glob("run.sqlite*"):
                 old.unlink()
             shutil.copy(self.template, path)
-            return f"sqlite:///{path}"
-        engine = connect(self.url)
+            url = f"sqlite:///{path}"
+        engine = connect(url)
         with engine.begin() as connection:
-            connection.execute(text("TRUNCATE ledger, notices, attempts, progress, suppressions"))
+            if self.template is None:
+                connection.execute(text(f"TRUNCATE {', '.join(_WRITTEN)}"))
+            connection.execute(update(subscribers).values(channels=chosen))
         engine.dispose()
-        return self.url
+        return url
 
-    def notices(self, seed: int, *, end: bool) -> list[Notice]:
-        """An episode of its own for every run, so that callbacks that are late by a run meet nothing."""
-        named = {"episode": f"red-river-delta-20260117T06-{seed}"}
-
-        def made(kind: str, transition: int, **changes: Any) -> Notice:
-            one = notice(kind, transition=transition, **named, **changes)
-            return msgspec.structs.replace(one, id=f"{one.id[:-12]}{seed * 10 + transition:012}")
-
-        notices = [made("advisory", 1), made("request", 2, recipients="facilities")]
-        if end:
-            notices.append(made("all-clear", 3, level=0, hours=1, told_in=named["episode"]))
-        return notices
-
-    def _provider(self, chance: random.Random) -> None:
+    def _provider(self, run: Run, chance: random.Random) -> None:
         """What goes wrong at the provider in this run."""
         sms, mail = Faults(delay_s=chance.choice(_LATE_S)), Faults(delay_s=chance.choice(_LATE_S))
         sms.queue.extend(chance.choices(_SMS_FAULTS, k=chance.randrange(4)))
         mail.queue.extend(chance.choices(_MAIL_FAULTS, k=chance.randrange(4)))
         sms.callbacks = chance.choice((None, None, "twice", "disordered", "never"))
-        if chance.random() < 0.15:
+        if run.scenario.about == "everyday" and chance.random() < 0.2:
             sms.refused[number(chance.randrange(PEOPLE))] = 21614
         for faults in (sms, mail):
             late = ", too late" if faults.delay_s > TIMEOUT_S else ""
             self.tally.faults.update(name + (late if name in _DELAYED else "") for name in faults.queue)
         self.tally.faults[f"callbacks {sms.callbacks or 'in order'}"] += 1
-        self.sandbox.phone.faults, self.sandbox.mailbox.faults = sms, mail
-        self.sandbox.phone.callback_after_s = chance.choice((0.0, 0.01, 0.15))
+        run.provider(sms, mail, callback_after_s=chance.choice((0.0, 0.01, 0.15)))
 
-    async def _deadly(self, order: Order, place: Place | None, chance: random.Random) -> None:
+
+_WRITTEN = (
+    "ledger",
+    "notices",
+    "attempts",
+    "progress",
+    "suppressions",
+    "heard",
+    "escalations",
+    "escalation_calls",
+    "acknowledgements",
+)
+
+
+class Run:
+    """One run in an arena: from an empty ledger on."""
+
+    def __init__(self, arena: Arena, seed: int, scenario: Scenario, **changes: Any) -> None:
+        self.arena, self.seed, self.scenario = arena, seed, scenario
+        path, log = arena.folder / "clock", arena.folder / "lives.log"
+        log.unlink(missing_ok=True)
+        self._clock = CommonClock(path)
+        self._clock.begin(over=scenario.last_min == 0)
+        self._plant = Plant(scenario, arena.sandbox, plant_number(0))
+        self._missed_before = _missed(arena.sandbox)
+        self.order = Order(
+            arena.fresh(scenario.channels),
+            arena.sandbox.addresses,
+            arena.public_url,
+            scenario.notices(seed),
+            "w1",
+            str(log),
+            str(path),
+            follows_up=scenario.about == "followed up",
+            **changes,
+        )
+
+    @property
+    def log(self) -> str:
+        """What all lives have logged."""
+        return Path(self.order.log).read_text(encoding="utf-8")
+
+    @property
+    def missed(self) -> int:
+        """Callbacks that nobody took."""
+        return _missed(self.arena.sandbox) - self._missed_before
+
+    def provider(self, sms: Faults, mail: Faults, *, callback_after_s: float) -> None:
+        """What goes wrong at the provider, beside what the scenario is about."""
+        sandbox = self.arena.sandbox
+        sandbox.phone.faults, sandbox.mailbox.faults = sms, mail
+        sandbox.phone.callback_after_s = sandbox.switchboard.callback_after_s = callback_after_s
+        if self.scenario.about == "undelivered":
+            sms.undelivered = self.scenario.handsets()
+        elif self.scenario.about == "outage":
+            self._down().queue.extendleft([self.scenario.fault] * self.scenario.outage)
+            self.arena.tally.faults[f"{self.scenario.down} down"] += 1
+        if self.scenario.last_min:  # time stands still until everything has been reported
+            sandbox.phone.callback_after_s = sandbox.switchboard.callback_after_s = min(callback_after_s, 0.01)
+
+    def make_way_to(self, place: Place, chance: random.Random) -> None:
+        """See that the provider does what a process needs to come to its place of death."""
+        sms, mail = self.arena.sandbox.phone.faults, self.arena.sandbox.mailbox.faults
+        if place.needs == "a lost answer":
+            sms.queue.appendleft(chance.choice(_SMS_LOST))
+            mail.queue.appendleft(chance.choice(_MAIL_LOST))
+            self.arena.tally.faults.update([sms.queue[0], mail.queue[0]])
+        elif place.needs in ("a callback", "an undelivered message", "a dead handset") and sms.callbacks == "never":
+            sms.callbacks = None
+
+    async def deadly(self, place: Place | None, chance: random.Random) -> None:
         """A life that is to die; in one of seven a second dispatcher is at work meanwhile."""
-        killed, name = None, RANDOM_MOMENT
+        tally, killed, name, death = self.arena.tally, None, RANDOM_MOMENT, None
         if place is None:
             killed = asyncio.sleep(0.05 + 0.7 * chance.random())
         else:
             name = place.name
-            self._make_way_to(place, chance)
-            order = msgspec.structs.replace(order, death=Death(name, chance.randint(1, place.most)))
-        lives = [self.first.life(order, killed)]
+            self.make_way_to(place, chance)
+            death = Death(name, chance.randint(1, place.most))
+        lives = [self.life(killed, death=death)]
         if chance.random() < 0.15:
-            self.tally.beside += 1
-            lives.append(self.second.life(msgspec.structs.replace(order, death=None, worker="w2", patience_s=1.5)))
-        ended, *beside = await asyncio.gather(*lives)
-        assert ended in (0, 1, DIED, -signal.SIGKILL), f"ended with {ended}:\n{_text_of(order.log)}"
-        assert set(beside) <= {0, 1}, f"the second ended with {beside}:\n{_text_of(order.log)}"
-        (self.tally.deaths if ended in (DIED, -signal.SIGKILL) else self.tally.spared)[name] += 1
+            tally.beside += 1
+            beside = msgspec.structs.replace(self.order, worker="w2", patience_s=1.5, waits_for_time=False)
+            lives.append(self.arena.second.life(beside))
+        ended, *others = await asyncio.gather(*lives)
+        assert ended in (0, 1, DIED, -signal.SIGKILL), f"ended with {ended}:\n{self.log}"
+        assert set(others) <= {0, 1}, f"the second ended with {others}:\n{self.log}"
+        (tally.deaths if ended in (DIED, -signal.SIGKILL) else tally.spared)[name] += 1
 
-    def _make_way_to(self, place: Place, chance: random.Random) -> None:
-        """See that the provider does what a process needs to come to its place of death."""
-        sms, mail = self.sandbox.phone.faults, self.sandbox.mailbox.faults
-        if place.needs == "a lost answer":
-            sms.queue.appendleft(chance.choice(_SMS_LOST))
-            mail.queue.appendleft(chance.choice(_MAIL_LOST))
-            self.tally.faults.update([sms.queue[0], mail.queue[0]])
-        elif place.needs == "a callback" and sms.callbacks == "never":
-            sms.callbacks = None
+    async def to_the_end(self) -> None:
+        """The life that does not end before everything else has, and the count."""
+        if self.scenario.about == "outage":
+            self._down().queue = deque(list(self._down().queue)[:_OUTAGE_LEFT])
+        listen_s = 2 * self.arena.sandbox.phone.callback_after_s + 0.1
+        status = await self.life(listen_s=listen_s)
+        about = f"seed {self.seed}, {self.scenario}"
+        assert status == 0, f"{about}: something is left over (status {status}):\n{self.log}"
+        assert self._clock.over, f"{about}: time has not passed"
+        sandbox, engine = self.arena.sandbox, connect(self.order.url)
+        missed = self.missed + (sandbox.phone.faults.callbacks == "never")
+        links = links_of(self.arena.public_url)
+        outcome = Outcome(
+            self.seed, engine, sandbox, links, self.scenario, self.order.notices, self.arena.people, missed
+        )
+        outcome.judge(self.arena.tally)
+        engine.dispose()
+        self.arena.tally.looked_up.update(_ANSWER.findall(self.log))
+
+    async def life(self, killed_when: Coroutine[Any, Any, Any] | None = None, **changes: Any) -> int:
+        """One life, during which time passes; see :meth:`Mortals.life`."""
+        self._clock.all_is_done(yes=False)
+        passing = asyncio.create_task(self._time_passes())
+        try:
+            return await self.arena.first.life(msgspec.structs.replace(self.order, **changes), killed_when)
+        finally:
+            passing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await passing
+
+    async def _time_passes(self) -> None:
+        """An interval whenever everything that an hour brings has come to its end and the plant has had its say."""
+        sandbox = self.arena.sandbox
+        while not self._clock.over:
+            await self._clock.all_done()
+            await sandbox.phone.settled()
+            await sandbox.switchboard.settled()
+            try:
+                await self._plant.act(self._clock.minute)
+            except (aiohttp.ClientError, TimeoutError):
+                await asyncio.sleep(0.01)
+                continue
+            if self._clock.minute >= self.scenario.last_min:
+                self._clock.end()
+            else:
+                self._clock.advance(self.scenario.every_min)
+
+    def _down(self) -> Faults:
+        sandbox = self.arena.sandbox
+        return sandbox.phone.faults if self.scenario.down == "sms" else sandbox.mailbox.faults
 
 
-def _places_of_death(seed: int, chance: random.Random) -> list[Place | None]:
-    """Where the lives of a run die, ``None`` for a random moment. The first ones come in turn over the seeds."""
+def in_turn(seed: int) -> Place | None:
+    """Where the first life of a run dies, ``None`` for a random moment: all in turn over the seeds."""
     turn = [*PLACES, None]
-    first = turn[seed * _SECOND_NATURE % len(turn)]
-    later = [place for place in PLACES if place.stage != "fan-out"]
+    return turn[seed * _SECOND_NATURE % len(turn)]
+
+
+def places_of_death(first: Place | None, scenario: Scenario, chance: random.Random) -> list[Place | None]:
+    """Where the lives of a run die that is about this: at the first place, and maybe once or twice more."""
     if first is not None and first.needs == "an earlier death":
         return [chance.choice([place for place in PLACES if place.stage in ("claim", "request")]), first]
     places = [first]
+    possible = [place for place in PLACES if scenario.leads_to(place)]
+    later = [place for place in possible if place.stage != "fan-out"]
+    special = [place for place in later if place.needs and scenario.about != "everyday"]
     for _ in range(chance.choice((0, 0, 1, 2))):
-        among = PLACES if places[-1] is not None and places[-1].stage == "fan-out" else later
-        places.append(chance.choice(among))
+        if places[-1] is not None and places[-1].stage == "fan-out":
+            places.append(chance.choice(possible))
+        else:
+            places.append(chance.choice(special if special and chance.random() < 0.5 else later))
     return places
 
 
-def _text_of(log: str) -> str:
-    return Path(log).read_text(encoding="utf-8")
+def _missed(sandbox: Sandbox) -> int:
+    return sandbox.phone.missed + sandbox.switchboard.missed

@@ -1,5 +1,5 @@
-"""Where a process of the crash test dies: every commit of fan-out, claim, request, answer, look-up and callback, just
-before and just after it, and every failpoint in between; and how a process is made to."""
+"""Where a process of the crash test dies: every commit of fan-out, claim, request, answer, look-up, callback, second
+try, diversion and escalation, just before and just after it, and every failpoint in between; and how it is made to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ from sqlalchemy import Engine, event
 from notifiers.failpoints import FailpointName, arm
 
 DIED = 77
-Needs = Literal["", "a lost answer", "a callback", "an earlier death"]
+Needs = Literal[
+    "",
+    "a lost answer",
+    "a callback",
+    "an earlier death",
+    "an outage",
+    "an undelivered message",
+    "a dead handset",
+    "a request followed up",
+    "an answered request",
+]
 
 
 @dataclass(frozen=True)
@@ -66,8 +76,17 @@ PLACES: tuple[Place, ...] = (
     Place("look-up", "after-reconcile", 1, "a lost answer"),
     *_around("callback", "callback", 3, "a callback"),
     *_around("restart", "recovery", 1, "an earlier death"),
+    *_around("second try", "second try", 1, "an undelivered message"),
+    *_around("second try", "stand-in", 1, "a dead handset"),
+    *_around("diversion", "diversion", 1, "an outage"),
+    Place("diversion", "between-diversion", 1, "an outage"),
+    Place("diversion", "after-diversion", 1, "an outage"),
+    *_around("escalation", "beginning of an escalation", 1, "a request followed up"),
+    *_around("escalation", "escalation", 2, "a request followed up"),
+    Place("escalation", "between-escalation", 2, "a request followed up"),
+    Place("escalation", "after-escalation", 3, "a request followed up"),
+    *_around("escalation", "acknowledgement", 1, "an answered request"),
 )
-"""Those of diversion and escalation have tests of their own beside what they belong to."""
 
 
 class Death(msgspec.Struct, frozen=True):
@@ -105,16 +124,15 @@ def _doom_commits(engine: Engine, moment: str, wanted: str, counted: Callable[[]
 
     @event.listens_for(engine, "begin")
     def forget(connection: Any) -> None:
-        local.inserted = set()
+        local.written = set()
 
     @event.listens_for(engine, "before_cursor_execute")
     def remember(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        inserted = {table for table in _FANNED_OUT if f"INSERT INTO {table} " in statement}
-        if inserted:
-            local.inserted |= inserted
+        if not statement.startswith("BEGIN"):
+            local.written |= _written(statement, sys._getframe(1))
 
     def commit(connection: Any) -> None:
-        here = wanted in _belongs_to(sys._getframe(1), local.inserted)
+        here = wanted in _belongs_to(sys._getframe(1), local.written)
         if here and moment == "before":
             counted()
         original(connection)
@@ -124,30 +142,52 @@ def _doom_commits(engine: Engine, moment: str, wanted: str, counted: Callable[[]
     engine.dialect.do_commit = commit  # type: ignore[method-assign]
 
 
-_FANNED_OUT = {"notices": "notice", "ledger": "slice", "progress": "offset"}
+_TABLES = {
+    "notices": "notice",
+    "ledger": "slice",
+    "progress": "offset",
+    "escalations": "beginning of an escalation",
+    "acknowledgements": "acknowledgement",
+}
+_WRITERS = {"SecondTries._plan_again": "second try", "stand_in": "stand-in"}
 _WORKS = {
     "Lane._take": "claim of lost answers",
     "Lane._claim": "claim",
+    "Lane._divert": "diversion",
     "Courier.send": "attempt",
     "Courier._enter_data": "data mark",
     "Courier.settle": "answer",
+    "Courier._not_delivered": "answer looked up",
     "Dispatcher._recover": "recovery",
+    "Dispatcher._escalate": "escalation",
 }
+_FANNED_OUT = {"notice", "slice", "offset"}
+_ANYWHERE = {*_WRITERS.values(), "beginning of an escalation", "acknowledgement"}
 
 
-def _belongs_to(frame: Any, inserted: set[str]) -> set[str]:
+def _written(statement: str, frame: Any) -> set[str]:
+    """What a statement writes, by the table that it inserts into and by the function that asked for it."""
+    written = {what for table, what in _TABLES.items() if f"INSERT INTO {table} " in statement}
+    while frame is not None and not statement.startswith("SELECT"):
+        written |= {what for name, what in _WRITERS.items() if frame.f_code.co_qualname == name}
+        frame = frame.f_back
+    return written
+
+
+def _belongs_to(frame: Any, written: set[str]) -> set[str]:
     """What is made durable by a commit, by the function that opened it and what it has written."""
+    also = written & _ANYWHERE
     while frame is not None:
         name, values = frame.f_code.co_name, frame.f_locals
         if name == "_commit" and "batch" in values:
             pieces = zip(values["batch"], values["results"], strict=True)
-            return {_piece(work) for (work, _), result in pieces if _did_something(result)}
+            return {_piece(work) for (work, _), result in pieces if _did_something(result)} | also
         if "notifiers/planner" in frame.f_code.co_filename:
-            return {_FANNED_OUT[table] for table in inserted}
+            return written & _FANNED_OUT
         if "console/webhooks" in frame.f_code.co_filename:
-            return {"callback"}
+            return {"callback"} | also
         frame = frame.f_back
-    return set()
+    return also
 
 
 def _piece(work: Callable[..., Any]) -> str:

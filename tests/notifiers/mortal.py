@@ -15,6 +15,7 @@ import os
 import socket
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,10 +35,14 @@ from notifiers.pace import Backoff
 from notifiers.planner import Progress, fan_out
 from notifiers.renderer import Renderer
 from notifiers.sandbox import AUTH_TOKEN, Addresses
+from notifiers.undelivered import SecondTries
 from rules.notices import Notice
+from streams.clock import Clock, SystemClock
+from tests.notifiers.crash_clock import CommonClock
+from tests.notifiers.crash_scenarios import PLAN
 from tests.notifiers.deaths import Death, doom
 from tests.notifiers.samples import notice
-from tests.notifiers.workplace import dispatching, email_channel, sms_channel
+from tests.notifiers.workplace import dispatching, email_channel, sms_channel, voice_channel
 
 TIMEOUT_S = 0.5
 """Of a request. What the sandbox answers later than that is a lost answer."""
@@ -47,10 +52,14 @@ LOOKUP_AFTER_S = 0.9
 DEFECT = 70
 """Exit status of a process that ended by an exception; what it was is in its log."""
 
+AGAIN_AFTER_S = 0.05
+
 SETTINGS = DispatchSettings(
     poll_s=0.02,
     backoff=Backoff(first_s=0.02, longest_s=0.1),
     outage=Backoff(first_s=0.02, longest_s=0.1),
+    fallback_after_s=0.08,
+    again_after_s=AGAIN_AFTER_S,
 )
 
 
@@ -59,6 +68,9 @@ class Order(msgspec.Struct, frozen=True):
 
     Attributes:
         log: file that the process's log is added to.
+        clock: file of the clock common to all processes.
+        follows_up: whether requests are followed up.
+        waits_for_time: whether it lives on until the clock is over.
         lease_s: of claimed rows. Who comes back under the same name takes its rows back at once.
         patience_s: how long to look for something to do when nothing more is done.
         listen_s: how long to hear callbacks when everything is done.
@@ -71,6 +83,9 @@ class Order(msgspec.Struct, frozen=True):
     notices: list[Notice]
     worker: str
     log: str
+    clock: str
+    follows_up: bool = False
+    waits_for_time: bool = True
     lease_s: float = 10.0
     patience_s: float = 20.0
     listen_s: float = 0.03
@@ -84,11 +99,17 @@ class Ended(msgspec.Struct, frozen=True):
     status: int
 
 
-def _pages(engine: Engine, public_url: str) -> ConsoleSettings:
-    return ConsoleSettings(engine=engine, links=_links(public_url), sms_auth_token=AUTH_TOKEN)
+def _pages(engine: Engine, public_url: str, clock: Clock) -> ConsoleSettings:
+    return ConsoleSettings(
+        engine=engine,
+        links=links_of(public_url),
+        sms_auth_token=AUTH_TOKEN,
+        clock=clock,
+        second_tries=SecondTries(again_after_s=AGAIN_AFTER_S),
+    )
 
 
-def _links(public_url: str) -> Links:
+def links_of(public_url: str) -> Links:
     return Links(["a signing secret for tests"], public_url)
 
 
@@ -106,26 +127,33 @@ def _warm_renderer() -> Renderer:
 
 async def live(order: Order, listener: socket.socket, app: Any, renderer: Renderer) -> int:
     """Plan, send and listen. 0 when nothing is left to send or to look up."""
-    engine = connect(order.url)
+    engine, clock = connect(order.url), CommonClock(Path(order.clock))
     if order.death is not None:
         doom(engine, order.death)
-    links = _links(order.public_url)
-    app.state.settings = _pages(engine, order.public_url)
+    links = links_of(order.public_url)
+    app.state.settings = _pages(engine, order.public_url, clock)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     for offset, planned in enumerate(order.notices, start=1):
         progress = Progress("dispatch", "notices", 0, offset)
         await asyncio.to_thread(fan_out, engine, planned, progress=progress, chunk=2)
     waits = {"timeout_s": TIMEOUT_S, "lookup_after_s": LOOKUP_AFTER_S}
-    channels = [
+    channels: list[Any] = [
         sms_channel(order.addresses, links, status_callbacks=True, **waits),
         email_channel(order.addresses, **waits),
     ]
     settings = dataclasses.replace(SETTINGS, lease_s=order.lease_s)
+    if order.follows_up:
+        channels.append(voice_channel(order.addresses, links, **waits))
+        settings = dataclasses.replace(settings, escalations=(PLAN,))
     async with dispatching(
-        engine, channels, links=links, settings=settings, worker=order.worker, renderer=renderer
+        engine, channels, links=links, settings=settings, worker=order.worker, renderer=renderer, clock=clock
     ) as dispatcher:
         left = await dispatcher.drain(order.patience_s)
+        while order.waits_for_time and not clock.over and not any(left.values()):
+            clock.all_is_done(yes=True)
+            await clock.moved()
+            left = await dispatcher.drain(order.patience_s)
     await asyncio.sleep(order.listen_s)
     serving.cancel()
     return 1 if any(left.values()) else 0
@@ -142,7 +170,7 @@ def main() -> int:
     """Fork a child for every order."""
     listener = socket.socket(fileno=int(sys.argv[1]))
     listener.setblocking(False)
-    app, renderer = create_app(_pages(connect("sqlite://"), "http://127.0.0.1")), _warm_renderer()
+    app, renderer = create_app(_pages(connect("sqlite://"), "http://127.0.0.1", SystemClock())), _warm_renderer()
     decode = msgspec.json.Decoder(Order).decode
     for line in sys.stdin.buffer:
         order = decode(line)

@@ -6,17 +6,24 @@ import asyncio
 import random
 import signal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import Engine, select
 
 from notifiers.database import connect, reading
+from notifiers.failpoints import FailpointName
 from notifiers.reports import pending
 from notifiers.sandbox import Faults, Sandbox
 from notifiers.tables import notices
-from tests.notifiers.crash_runs import Arena
+from tests.notifiers.crash_runs import Arena, Run
+from tests.notifiers.crash_scenarios import Scenario
 from tests.notifiers.deaths import PLACES
 from tests.notifiers.mortal import Order
+
+
+def test_no_failpoint_is_without_a_death() -> None:
+    assert set(get_args(FailpointName)) - {place.name for place in PLACES} == set()
 
 
 @pytest.mark.slow
@@ -35,17 +42,17 @@ async def test_killed_at_random_moments(engine: Engine, tmp_path: Path) -> None:
     """F6: kill -9 whenever it comes, with a provider that loses answers now and then."""
     chance = random.Random(20260117)
     async with Arena.opened(engine, tmp_path, people=40) as arena:
-        phone, mailbox = arena.sandbox.phone, arena.sandbox.mailbox
-        phone.faults, mailbox.faults = Faults(delay_s=0.2), Faults(delay_s=0.2)
-        order = arena.order(1, arena.notices(1, end=True))
+        run = Run(arena, 1, Scenario(ends=True))
+        sms, mail = Faults(delay_s=0.2), Faults(delay_s=0.2)
+        run.provider(sms, mail, callback_after_s=0.05)
         kills = 0
-        while not done(order):
-            phone.faults.queue.extend(chance.sample(["drop-accepted", "503", "500-accepted", "slow"], 2))
-            mailbox.faults.queue.extend(chance.sample(["drop-kept", "drop-data", "450", "late-250"], 2))
-            ended = await arena.first.life(order, at_work(arena.sandbox, chance.randint(1, 30), chance.random() / 20))
+        while not done(run.order):
+            sms.queue.extend(chance.sample(["drop-accepted", "503", "500-accepted", "slow"], 2))
+            mail.queue.extend(chance.sample(["drop-kept", "drop-data", "450", "late-250"], 2))
+            ended = await run.life(at_work(arena.sandbox, chance.randint(1, 30), chance.random() / 20))
             assert ended in (0, -signal.SIGKILL)
             kills += ended != 0
-        await arena.live_on(1, order)
+        await run.to_the_end()
     assert kills >= 4, "all was done before anybody was killed: kill them earlier"
 
 

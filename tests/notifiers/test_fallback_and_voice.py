@@ -9,30 +9,20 @@ import pytest
 from sqlalchemy import Engine, update
 
 from notifiers.channels.fallback import FallbackChannel
-from notifiers.channels.voice import VoiceChannel, VoiceSettings
+from notifiers.channels.voice import VoiceChannel
 from notifiers.errors import ChannelDownError
 from notifiers.messages import Absent, ExerciseMessage, Found, Spoken
-from notifiers.sandbox import ACCOUNT_SID, AUTH_TOKEN, Sandbox
+from notifiers.sandbox import Sandbox
 from notifiers.tables import ledger
 from streams.errors import PermanentDeliveryError, UnknownDeliveryError
-from tests.notifiers.samples import LINKS, fill, notice, number
+from tests.notifiers import workplace
+from tests.notifiers.samples import fill, notice, number
 from tests.notifiers.test_channels import TO, _common, none_taken, sms
-from tests.notifiers.workplace import dispatching, email_channel, found, nothing, planned, sms_channel
-
-CALLER = "+842471000000"
+from tests.notifiers.workplace import CALLER, dispatching, email_channel, found, nothing, planned, sms_channel
 
 
 def voice_channel(sandbox: Sandbox, **changes: Any) -> VoiceChannel[ExerciseMessage]:
-    values: dict[str, Any] = {
-        "base_url": sandbox.addresses.sms_base_url,
-        "account_sid": ACCOUNT_SID,
-        "auth_token": AUTH_TOKEN,
-        "caller": CALLER,
-        "timeout_s": 2.0,
-        "lookup_after_s": 0.0,
-        "per_second": 0.0,
-    }
-    return VoiceChannel(ExerciseMessage, VoiceSettings(**(values | changes)), LINKS)
+    return workplace.voice_channel(sandbox.addresses, **changes)
 
 
 def call() -> ExerciseMessage:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, select
 
 from notifiers.channels.email import EmailChannel, EmailSettings
 from notifiers.channels.sms import SmsChannel, SmsSettings
+from notifiers.channels.voice import VoiceChannel, VoiceSettings
 from notifiers.composer import Composer
 from notifiers.contacts import Vault
 from notifiers.database import reading
@@ -31,6 +32,7 @@ from rules.notices import Notice
 from streams.clock import Clock, ManualClock
 from tests.notifiers.samples import LINKS, NOON, VAULT
 
+CALLER = "+842471000000"
 QUICK = DispatchSettings(
     lease_s=5.0,
     poll_s=0.02,
@@ -77,6 +79,19 @@ def email_channel(addresses: Addresses, **changes: Any) -> EmailChannel[Exercise
     return EmailChannel(ExerciseMessage, EmailSettings(**(values | changes)))
 
 
+def voice_channel(addresses: Addresses, links: Links = LINKS, **changes: Any) -> VoiceChannel[ExerciseMessage]:
+    values: dict[str, Any] = {
+        "base_url": addresses.sms_base_url,
+        "account_sid": ACCOUNT_SID,
+        "auth_token": AUTH_TOKEN,
+        "caller": CALLER,
+        "timeout_s": 2.0,
+        "lookup_after_s": 0.0,
+        "per_second": 0.0,
+    }
+    return VoiceChannel(ExerciseMessage, VoiceSettings(**(values | changes)), links)
+
+
 @contextlib.asynccontextmanager
 async def dispatching(
     engine: Engine,
@@ -90,6 +105,7 @@ async def dispatching(
     vault: Vault = VAULT,
     renderer: Renderer | None = None,
     machine: Clock | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Dispatcher[ExerciseMessage]]:
     """A dispatcher that is closed afterwards."""
     dispatcher: Dispatcher[ExerciseMessage] = Dispatcher(
@@ -97,7 +113,7 @@ async def dispatching(
         channels,
         Composer(engine, vault, links, renderer),
         accepts=ExerciseMessage,
-        clock=ManualClock(now_s),
+        clock=clock or ManualClock(now_s),
         worker=worker,
         settings=settings,
         on_change=on_change,
