@@ -44,6 +44,7 @@ _DELAYED = ("slow", "stall", "slow-banner", "late-250")
 _ANSWER = re.compile(r"lost answer looked up.*?(Found|Absent|Unknowable)")
 _SHORT_LEASE_S = 2.0
 _SECOND_NATURE = 11  # has no divisor in common with the number of places: in turn, but not stage by stage
+_RARE = 0.65
 _OUTAGE_LEFT = 8
 """Requests that a channel takes nothing of when the last life begins, at most: some tenths of a second."""
 
@@ -309,15 +310,14 @@ def places_of_death(first: Place | None, scenario: Scenario, chance: random.Rand
     """Where the lives of a run die that is about this: at the first place, and maybe once or twice more."""
     if first is not None and first.needs == "an earlier death":
         return [chance.choice([place for place in PLACES if place.stage in ("claim", "request")]), first]
-    places = [first]
     possible = [place for place in PLACES if scenario.leads_to(place)]
-    later = [place for place in possible if place.stage != "fan-out"]
-    special = [place for place in later if place.needs and scenario.about != "everyday"]
-    for _ in range(chance.choice((0, 0, 1, 2))):
-        if places[-1] is not None and places[-1].stage == "fan-out":
-            places.append(chance.choice(possible))
-        else:
-            places.append(chance.choice(special if special and chance.random() < 0.5 else later))
+    fan_out = [place for place in possible if place.stage == "fan-out"]
+    own = [place for place in possible if scenario.is_own(place)]
+    anywhere: list[Place | None] = [None, *(place for place in possible if place.stage != "fan-out")]
+    places = [first]
+    for _ in range(chance.choice((0, 0, 1, 2) if own or first in fan_out else (0, 0, 0, 1))):
+        rare = fan_out if places[-1] in fan_out else own  # come to in few runs: more often in these
+        places.append(chance.choice(rare if rare and chance.random() < _RARE else anywhere))
     return places
 
 

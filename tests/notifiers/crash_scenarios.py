@@ -143,6 +143,10 @@ class Scenario:
         delivered after a second try, and what stands in for that."""
         return {"followed up": 60, "undelivered": 3}.get(self.about, 0)
 
+    def is_own(self, place: Place) -> bool:
+        """Whether a process comes to a place of death in scenarios of this kind only."""
+        return _ABOUT.get(place.needs) == self.about and self.leads_to(place)
+
     def leads_to(self, place: Place) -> bool:
         """Whether a process comes to a place of death."""
         if place.needs == "an earlier death":

@@ -81,6 +81,27 @@ async def test_who_was_told_another_way_hears_the_end_on_his_own_channel(
     }
 
 
+async def test_the_end_waits_for_the_warning_that_is_on_its_way_another_way(
+    engine: Engine, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The mail server is back before the SMS have gone out: who is warned by these must hear the end, and after them."""
+    fill(engine, tmp_path, 2, 0)
+    only_mail(engine)
+    planned(engine, notice(priority=0), notice("all-clear", level=0, transition=2, hours=1, told_in=EPISODE))
+    with engine.begin() as connection:
+        assert divert(connection, "exercise", "email", "sms") == 2
+    async with dispatching(engine, [email_channel(sandbox.addresses)]) as dispatcher:
+        left = await dispatcher.drain(0.3)
+    assert left["planned"] == 4, "nobody can say yet who was told"
+    channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses)]
+    async with dispatching(engine, channels) as dispatcher:
+        assert not any((await dispatcher.drain(5)).values())
+    assert Counter((d.kind, d.channel) for d in found(engine) if d.state == "sent") == {
+        ("advisory", "sms"): 2,
+        ("all-clear", "email"): 2,
+    }
+
+
 @pytest.mark.parametrize(
     "changes", [{"sms": None}, {"stopped_channels": "sms"}, {"state": "stopped"}], ids=["no-number", "stopped", "gone"]
 )
