@@ -148,7 +148,7 @@ def _waits_for_earlier() -> ColumnElement[bool]:
             earlier.c.state.in_(("claimed", "sending")),
             and_(earlier.c.state == "unknown", earlier.c.reason != UNKNOWABLE),
             # an end waits for the warning that goes by another channel, too: until then nobody can say who was told
-            and_(ledger.c.kind == "all-clear", earlier.c.reason == "fallback", _stand_in(earlier, _UNDER_WAY)),
+            and_(ledger.c.kind == "all-clear", earlier.c.reason == STOOD_IN, _stand_in(earlier, _UNDER_WAY)),
         ),
     )
 

@@ -3,7 +3,8 @@
 Every death is that of a real process (``os._exit`` just before or after a commit or at a failpoint, all in turn:
 :mod:`tests.notifiers.deaths`; or SIGKILL at a random moment); planning, sending and the webhook for callbacks die
 together, as in ``airshed up``. The provider is the sandbox over real HTTP and SMTP: slow, failing, losing answers,
-answering late or too late, reporting twice, in disorder or never, to a webhook that may be away.
+answering late or too late, reporting twice, in disorder or never, to a webhook that may be away; one channel down for a
+while, handsets that are off, a plant that answers its request or does not (:mod:`tests.notifiers.crash_scenarios`).
 
 ``AIRSHED_CRASHES=1000 pytest tests/notifiers/test_crash_runs.py -s`` for as many runs on each database, with figures;
 ``AIRSHED_CRASHES_FROM`` is the first seed.
@@ -17,7 +18,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.notifiers.crash_runs import Arena
+from tests.notifiers.crash_arena import Arena
+from tests.notifiers.crash_runs import killed_at_random
 
 RUNS = int(os.environ.get("AIRSHED_CRASHES", "8"))
 FIRST_SEED = int(os.environ.get("AIRSHED_CRASHES_FROM", "1"))
@@ -29,7 +31,7 @@ async def test_everybody_gets_every_message_once_however_often_everything_dies(e
     async with Arena.opened(engine, tmp_path) as arena:
         tally = arena.tally
         for seed in range(FIRST_SEED, FIRST_SEED + RUNS):
-            await arena.run(seed)
+            await killed_at_random(arena, seed)
             if tally.runs % 100 == 0:
                 print(f"\n{engine.dialect.name}: {tally.text()}", flush=True)
     print(f"\n{engine.dialect.name}: {tally.text()}")

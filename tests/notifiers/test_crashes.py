@@ -16,7 +16,8 @@ from notifiers.failpoints import FailpointName
 from notifiers.reports import pending
 from notifiers.sandbox import Faults, Sandbox
 from notifiers.tables import notices
-from tests.notifiers.crash_runs import Arena, Run
+from tests.notifiers.crash_arena import Arena
+from tests.notifiers.crash_runs import Run, killed_at
 from tests.notifiers.crash_scenarios import Scenario
 from tests.notifiers.deaths import PLACES
 from tests.notifiers.mortal import Order
@@ -32,7 +33,7 @@ async def test_killed_at_every_place(engine: Engine, tmp_path: Path) -> None:
     """F1 to F5: each place is come to, dies of its death, and what it was about is sent once all the same."""
     async with Arena.opened(engine, tmp_path) as arena:
         for seed, place in enumerate(PLACES, start=1):
-            await arena.at(place, seed)
+            await killed_at(arena, place, seed)
         assert set(arena.tally.deaths) == {place.name for place in PLACES}
 
 

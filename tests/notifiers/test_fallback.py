@@ -84,7 +84,7 @@ async def test_who_was_told_another_way_hears_the_end_on_his_own_channel(
 async def test_the_end_waits_for_the_warning_that_is_on_its_way_another_way(
     engine: Engine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """The mail server is back before the SMS have gone out: who is warned by these must hear the end, and after them."""
+    """The mail server is back before the SMS have gone out: whom these warn must hear the end, and after them."""
     fill(engine, tmp_path, 2, 0)
     only_mail(engine)
     planned(engine, notice(priority=0), notice("all-clear", level=0, transition=2, hours=1, told_in=EPISODE))
