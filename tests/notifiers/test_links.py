@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from notifiers.links import BadLinkError, Links
+from notifiers.links import BadLinkError, Links, stop_page
 from streams.errors import ConfigurationError
 
 DELIVERY = str(uuid.uuid5(uuid.NAMESPACE_URL, "x"))
@@ -18,6 +18,11 @@ def test_a_token_leads_back_and_is_short() -> None:
     assert LINKS.read(token, "acknowledge") == DELIVERY
     assert len(token) == 45
     assert LINKS.acknowledgement(DELIVERY) == f"https://canhbao.vn/a/{token}"
+
+
+@pytest.mark.parametrize("address", ["https://canhbao.vn", "https://canhbao.vn/", "http://canhbao.vn"])
+def test_the_stop_page_is_named_as_a_telephone_knows_it(address: str) -> None:
+    assert stop_page(address) == "canhbao.vn/h"
 
 
 def test_the_same_delivery_has_the_same_link_so_that_a_second_try_has_the_same_words() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, literal, select, text
 
 from notifiers import silences
 from notifiers.database import reading
@@ -198,3 +198,25 @@ def test_a_silence_without_what_it_needs_is_refused(sqlite_engine: Engine, wrong
         quiet(sqlite_engine, **wrong)
     with reading(sqlite_engine) as connection:
         assert silences.listed(connection) == []
+
+
+@pytest.mark.parametrize(
+    ("recipients", "places", "quiet_in", "silent"),
+    [
+        ("residents", "0:01", ["01"], True),
+        ("residents", "0:01,1:24", ["01"], False),
+        ("residents", "0:01,1:24", ["24", "01"], True),
+        ("residents", "1:24", ["01"], False),  # the number of a place is not a province
+        ("residents", "0:31", ["01", "24"], False),
+        ("facilities", "01", ["01"], True),
+        ("facilities", "24", ["01"], False),
+    ],
+)
+def test_the_planner_and_the_last_look_judge_alike(
+    engine: Engine, recipients: str, places: str, quiet_in: list[str], silent: bool
+) -> None:
+    one = notice(recipients=recipients, provinces=["01", "1", "24", "31"])
+    by = [quiet(engine, provinces=(code,)) for code in quiet_in]
+    with reading(engine) as connection:
+        planner_says = connection.execute(select(silences.silenced(one, by, literal("X1"), literal(places)))).scalar()
+    assert (bool(planner_says), silences.silences_places(by, "X1", places)) == (silent, silent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import permutations, product
 
+import pytest
 from sqlalchemy import Engine, delete, literal, select
 
 from notifiers import standings
@@ -55,6 +56,20 @@ LISTS = [
     ("0:01", "", True, False, "0:01"),
     ("", "0:01", False, False, ""),
 ]
+
+
+@pytest.mark.parametrize(
+    ("places", "provinces"),
+    [
+        ("0:01,1:24", ["01", "24"]),
+        ("10:31,2:24,1:01", ["01", "24", "31"]),  # by number, not by letter
+        ("1:24,0:24,2:01", ["24", "01"]),
+        ("01", ["01"]),  # a plant has one place, without a number
+        ("", []),
+    ],
+)
+def test_provinces_come_in_the_order_of_the_places_each_once(places: str, provinces: list[str]) -> None:
+    assert provinces_in(places) == provinces
 
 
 def test_lists_of_places(engine: Engine) -> None:
