@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from msgspec.structs import replace
 from sqlalchemy import Engine, text
 
 from bench.residents import PROVINCES, VAULT
@@ -32,11 +33,13 @@ _CLOCK_TICKS = 100
 
 
 def warning() -> ExerciseNotice:
-    """A notice of the highest level to residents of every province, fresh."""
+    """A notice of the highest level, which holds in every province, to their residents, fresh: everybody is told."""
     now = datetime.now(UTC).replace(microsecond=0)
     made = notice(provinces=list(PROVINCES), level=3, time=now, valid_until=now + timedelta(hours=24))
     assert isinstance(made, ExerciseNotice)
-    return made
+    here = made.provinces[0]
+    everywhere = [replace(here, code=code, names={"vi": name, "en": name}) for code, name in PROVINCES.items()]
+    return replace(made, provinces=everywhere)
 
 
 def plan(url: str) -> dict[str, float]:

@@ -13,7 +13,8 @@ from notifiers.database import connect, upgrade
 from tests.notifiers import postgres
 
 VAULT = Vault.from_secret("a secret for measurements only")
-PROVINCES = ("01", "24", "31")
+PROVINCES = {"01": "Hà Nội", "24": "Bắc Ninh", "31": "Hải Phòng"}
+_CODES = tuple(PROVINCES)
 _BATCH = 20_000
 
 
@@ -60,12 +61,12 @@ def _copy(cursor: Any, who: range) -> None:
     with cursor.copy(f"{people} FROM STDIN") as copy:
         for index in who:
             quiet = (22 * 60, 6 * 60) if index % 10 == 0 else (None, None)
-            province, contact = PROVINCES[index % 3], number(index)
+            province, contact = _CODES[index % 3], number(index)
             sealed, fingerprint = VAULT.seal(contact), VAULT.fingerprint(contact)
             language = ("vi", "en")[index % 2]
             copy.write_row((f"S{index:08}", language, province, 1 + index % 3, "sms", sealed, fingerprint, *quiet))
     with cursor.copy("COPY subscriber_places (subscriber_id, place, province, kind) FROM STDIN") as copy:
         for index in who:
-            copy.write_row((f"S{index:08}", 0, PROVINCES[index % 3], "province"))
+            copy.write_row((f"S{index:08}", 0, _CODES[index % 3], "province"))
             if index % 7 == 0:
-                copy.write_row((f"S{index:08}", 1, PROVINCES[(index + 1) % 3], "commune"))
+                copy.write_row((f"S{index:08}", 1, _CODES[(index + 1) % 3], "commune"))

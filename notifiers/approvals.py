@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, update
 from sqlalchemy import insert as plain_insert
 
+from notifiers import beside
 from notifiers.holding import Held, end_idle, is_held, suppress, wait_of
 from notifiers.tables import approvals, ledger, notices
 from rules.notices import Approval, Notice, decoded
@@ -77,6 +78,7 @@ def approve(connection: Connection, notice: str, officer: str, now_s: float) -> 
     def held(table: Any = ledger) -> ColumnElement[bool]:
         return and_(table.c.notice == notice, is_held(table), table.c.reason == Held.APPROVAL.value)
 
+    beside.give_way(connection, waiting.notice)
     end_idle(connection, held, now_s)
     values = wait_of(waiting.notice, utc(int(now_s)))
     if values["state"] == "suppressed":

@@ -56,9 +56,10 @@ STEPS: tuple[Step, ...] = (
     Step(
         "withdraw",
         {"held": ("suppressed",), "planned": ("suppressed",)},
-        "an officer says no, the recipient stops the channel, a newer notice or a correction replaces it, or another "
-        "channel stands in",
-        "notifiers/approvals.py, notifiers/withdrawal.py, notifiers/planner.py, notifiers/fallback.py",
+        "an officer says no, the recipient stops the channel, a newer notice or a correction replaces it, another "
+        "channel stands in, or another rule has said it while it waited for a person",
+        "notifiers/approvals.py, notifiers/withdrawal.py, notifiers/planner.py, notifiers/fallback.py, "
+        "notifiers/beside.py",
     ),
     Step(
         "expire",

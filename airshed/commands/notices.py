@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 from airshed.commands.moments import seconds_of
 from airshed.configuration import load
 from airshed.local.live import database_of
-from notifiers import approvals, guard, retraction
+from notifiers import approvals, releases, retraction
 from notifiers.approvals import Answered, Waiting
 from notifiers.database import reading
-from notifiers.guard import Guarded, Released
 from notifiers.outstanding import notices_like
+from notifiers.releases import Guarded, Released
 from streams.clock import SystemClock, utc
 from streams.errors import InputError
 
@@ -53,7 +53,7 @@ def list_notices(config: Config = _DEFAULT, at: At = None, json: Json = False) -
     """
     with reading(database_of(load(config))) as connection:
         found = approvals.listed(connection, _moment(at))
-        storms = guard.listed(connection)
+        storms = releases.listed(connection)
     if json:
         rows = [msgspec.to_builtins(waiting) for waiting in [*found, *storms]]
         typer.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
@@ -98,7 +98,7 @@ def release(
     """
     with database_of(load(config)).begin() as connection:
         whole = _whole(notice, notices_like(connection, notice))
-        came = guard.release(connection, whole, officer, reason, SystemClock().now_s())
+        came = releases.release(connection, whole, officer, reason, SystemClock().now_s())
     typer.echo(f"{whole}: {_RELEASED[came]}")
     raise typer.Exit(0 if came is Released.RELEASED else 1)
 

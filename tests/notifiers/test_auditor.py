@@ -12,7 +12,7 @@ from aiohttp import web
 from sqlalchemy import Engine, insert, update
 
 from airshed import watching
-from notifiers import guard, switch
+from notifiers import guard, releases, switch
 from notifiers.auditor import Auditor, Finding, Patience, audit
 from notifiers.callbacks import apply_status
 from notifiers.database import reading
@@ -193,7 +193,7 @@ def test_what_the_storm_guard_holds_is_held_and_told_once(planned: Engine) -> No
     assert [event.occasion for event in told] == [Occasion.STORM_GUARD]
     assert watching.problem_of(auditor, ALIVE, 0.0) == ""
     with planned.begin() as connection:
-        guard.release(connection, notice().id, "Duty 7", "right", NOON_S + 500)
+        releases.release(connection, notice().id, "Duty 7", "right", NOON_S + 500)
     clock.set(NOON_S + 599)
     assert auditor.look() == []
     clock.set(NOON_S + 601)

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from notifiers import approvals, claims, guard, switch
+from notifiers import approvals, claims, releases, switch
 from notifiers.claims import Claimant
 from notifiers.database import reading
-from notifiers.guard import Guard, Released
+from notifiers.guard import Guard
 from notifiers.operators import Occasion
 from notifiers.outstanding import Waits, held
+from notifiers.releases import Released
 from notifiers.sandbox import Sandbox
 from notifiers.settings import ChannelPace
 from notifiers.tables import ledger, notices
@@ -128,14 +129,14 @@ async def test_a_notice_to_very_many_waits_for_a_person(
         assert waits(engine) == {Waits.GUARD: 8}
         assert told.about(Occasion.STORM_GUARD) == [large.id], "told once, by whichever lane saw it first"
         with engine.begin() as connection:
-            assert guard.release(connection, small.id, "Duty 7", "", 0.0) is Released.NOT_GUARDED
-            assert guard.release(connection, "nothing", "Duty 7", "", 0.0) is Released.NO_SUCH_NOTICE
-            assert guard.release(connection, large.id, "Duty 7", "it is so bad", 5.0) is Released.RELEASED
-            assert guard.release(connection, large.id, "Duty 8", "", 6.0) is Released.ALREADY_RELEASED
+            assert releases.release(connection, small.id, "Duty 7", "", 0.0) is Released.NOT_GUARDED
+            assert releases.release(connection, "nothing", "Duty 7", "", 0.0) is Released.NO_SUCH_NOTICE
+            assert releases.release(connection, large.id, "Duty 7", "it is so bad", 5.0) is Released.RELEASED
+            assert releases.release(connection, large.id, "Duty 8", "", 6.0) is Released.ALREADY_RELEASED
         assert not any((await dispatcher.drain(5)).values())
     assert states(engine) == {"sent": 12}
     with reading(engine) as connection:
-        (listed,) = guard.listed(connection)
+        (listed,) = releases.listed(connection)
     assert (listed.messages, listed.threshold, listed.officer, listed.released_s) == (8, 5, "Duty 7", 5.0)
 
 
@@ -187,7 +188,7 @@ async def test_what_nobody_has_let_go_ends_nothing_and_holds_up_nothing(
         assert Counter(d.state for d in found(engine) if d.kind == "all-clear") == {"sent": 4}
         with engine.begin() as connection:
             if waits_for == "guard":
-                guard.release(connection, mass.id, "Duty 7", "", hour_s)
+                releases.release(connection, mass.id, "Duty 7", "", hour_s)
             else:
                 approvals.approve(connection, mass.id, "Duty 7", hour_s + 3600)
         assert not any((await dispatcher.drain(5)).values())
@@ -260,7 +261,7 @@ async def test_what_became_idle_behind_the_guard_is_not_sent(
         await dispatcher.drain(0.1)
     planned(sqlite_engine, notice("all-clear", level=0, transition=2, hours=1, told_in=warning.episode))
     with sqlite_engine.begin() as connection:
-        guard.release(connection, warning.id, "Duty 7", "", 0.0)
+        releases.release(connection, warning.id, "Duty 7", "", 0.0)
     later = NOON.timestamp() + 2 * 3600
     channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses)]
     async with dispatching(sqlite_engine, channels, now_s=later) as dispatcher:

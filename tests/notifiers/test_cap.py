@@ -17,7 +17,7 @@ from lxml import etree
 from sqlalchemy import Engine
 
 from console.cap import cap_routes
-from notifiers import guard, silences, switch
+from notifiers import guard, releases, silences, switch
 from notifiers.approvals import approve
 from notifiers.cap.alerts import Publisher, alerts, trial
 from notifiers.cap.checks import NAMESPACE, problems
@@ -311,7 +311,7 @@ def test_what_the_storm_guard_holds_is_not_public_before_it_is_released(
     publication.write()
     assert not list(tmp_path.rglob(f"*{held.id}.xml"))
     with publication.engine.begin() as connection:
-        guard.release(connection, held.id, "Duty 7", "the readings are right", NOON.timestamp() + 60)
+        releases.release(connection, held.id, "Duty 7", "the readings are right", NOON.timestamp() + 60)
     assert len(shown(publication, folder)) == 2
     publication.write()
     assert len(list(tmp_path.rglob(f"*{held.id}.xml"))) == 1
@@ -325,7 +325,7 @@ def test_guard_and_approval_are_both_needed(publication: Publication, tmp_path: 
         approve(connection, both.id, "officer-7", NOON.timestamp() + 60)
     assert shown(publication) == [], "the storm guard still holds it"
     with publication.engine.begin() as connection:
-        guard.release(connection, both.id, "Duty 7", "", NOON.timestamp() + 90)
+        releases.release(connection, both.id, "Duty 7", "", NOON.timestamp() + 90)
     assert len(shown(publication)) == 1
 
 
@@ -343,7 +343,7 @@ def test_what_is_released_when_something_newer_is_out_changes_nothing(publicatio
     planned(publication.engine, newer)  # one that is below the limit
     before = publication.current()["public"].documents
     with publication.engine.begin() as connection:
-        guard.release(connection, held.id, "Duty 7", "", time.time() + 60)
+        releases.release(connection, held.id, "Duty 7", "", time.time() + 60)
     assert publication.current()["public"].documents == before
     assert len(before) == 1
 

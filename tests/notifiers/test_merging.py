@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import permutations, product
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete
 
+from notifiers import guard, releases
+from notifiers.approvals import Answered, approve
+from notifiers.guard import Guard
 from notifiers.planner import _FanOut as FanOut
 from notifiers.planner import fan_out, plan
+from notifiers.releases import Released
 from notifiers.tables import attempts, ledger, notices
 from rules.notices import Notice
 from tests.notifiers.residents import person, rows, send
-from tests.notifiers.samples import NOON, notice
+from tests.notifiers.samples import NOON, fill, notice
 
 NOW_S = NOON.timestamp()
 RULES = {
@@ -29,9 +34,9 @@ def planned(engine: Engine, one: Notice) -> None:
         plan(connection, one)
 
 
-def told(engine: Engine) -> Counter[tuple[str, str]]:
+def told(engine: Engine, guarded_by: Guard | None = None) -> Counter[tuple[str, str]]:
     """(recipient, province) of every message that goes out now."""
-    return Counter((row.recipient, code) for row in send(engine, NOW_S) for code in row.provinces)
+    return Counter((row.recipient, code) for row in send(engine, NOW_S, guarded_by) for code in row.provinces)
 
 
 def test_a_rule_whose_sister_has_been_sent_speaks_for_itself(engine: Engine) -> None:
@@ -88,3 +93,43 @@ def test_a_rule_that_needs_a_yes_says_nothing_through_one_that_does_not(engine: 
         planned(engine, one)
     assert told(engine) == {("both", "01"): 1}
     assert rows(engine, asks)["both"].reason == "approval"
+
+
+@pytest.mark.parametrize("waits_for", ["an officer", "the guard"])
+@pytest.mark.parametrize("sent", [True, False], ids=["the other is sent", "the other is on its way"])
+def test_what_is_let_go_late_says_only_what_nobody_has_said_meanwhile(
+    engine: Engine, waits_for: str, sent: bool
+) -> None:
+    """Who was told by the rule that needed nobody's yes was told the same again when the officer said yes."""
+    person(engine, "both", (0, "01"), (1, "24"))
+    person(engine, "city", (0, "01"))
+    person(engine, "next-door", (0, "24"))
+    late = notice(rule="late", **({"approval": "officer"} if waits_for == "an officer" else {}))
+    of_two = Guard(recipients=2 if waits_for == "the guard" else 10)
+    with engine.begin() as connection:
+        plan(connection, late)
+        if waits_for == "the guard":
+            guard.admit(connection, "exercise", of_two, NOW_S)
+        plan(connection, RULES["city"])
+        guard.admit(connection, "exercise", of_two, NOW_S)
+    heard = told(engine, of_two) if sent else Counter()
+    with engine.begin() as connection:
+        if waits_for == "the guard":
+            assert releases.release(connection, late.id, "Duty 7", "", NOW_S) is Released.RELEASED
+        else:
+            assert approve(connection, late.id, "Duty 7", NOW_S) is Answered.RELEASED
+    heard += told(engine, of_two)
+    assert heard == dict.fromkeys([("both", "01"), ("both", "24"), ("city", "01"), ("next-door", "24")], 1)
+    assert rows(engine, late)["city"].reason == "already-told"
+
+
+def test_a_plant_is_asked_by_the_officer_too(engine: Engine, tmp_path: Path) -> None:
+    """Two requests of one transition may ask for different lines and hours."""
+    fill(engine, tmp_path, 0, 1)
+    ordered = notice("request", recipients="facilities", rule="ordered", approval="officer")
+    with engine.begin() as connection:
+        plan(connection, ordered)
+        plan(connection, notice("request", recipients="facilities", rule="asked"))
+        guard.admit_all(connection, "exercise")
+        assert approve(connection, ordered.id, "Duty 7", NOW_S) is Answered.RELEASED
+    assert {row.state for row in rows(engine, ordered).values()} == {"planned"}
