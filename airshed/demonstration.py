@@ -74,12 +74,15 @@ class Demonstration:
         """Play it. ``announce`` is told the address of the metrics; ``redraw`` is called when the view has changed."""
         started = time.perf_counter()
         self.simulation.write(self.folder)
-        engine = connect(f"sqlite:///{self.folder / 'airshed.sqlite'}")
+        engine = self._database()
         async with self._notifying(engine, announce) as notifying:
             await self._play(self._runtime(engine, notifying), notifying, redraw)
             self._finish(engine, notifying, redraw)
         self.story.seconds = time.perf_counter() - started
         return self.story
+
+    def _database(self) -> sa.Engine:
+        return connect(f"sqlite:///{self.folder / 'airshed.sqlite'}")
 
     @contextlib.asynccontextmanager
     async def _notifying(self, engine: sa.Engine, announce: Callable[[str], None]) -> AsyncIterator[Messaging]:

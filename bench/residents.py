@@ -24,11 +24,11 @@ def database() -> Iterator[tuple[str, Engine]]:
     folder = postgres.binaries()
     if folder is None:
         raise RuntimeError("no PostgreSQL: install it (postgresql-15 or newer)")
-    with postgres.server(folder) as url:
-        engine = connect(url)
+    with postgres.server(folder) as server:
+        engine = connect(server.url)
         upgrade(engine)
         try:
-            yield url, engine
+            yield server.url, engine
         finally:
             engine.dispose()
 

@@ -1,15 +1,19 @@
 """A whole episode with sign-up, stopping and erasing: no number and no address is anywhere in clear.
 
-Searched are the database with its write-ahead log, everything that was exported (the contents of the Kafka topics are
-the same), every log record before it is redacted, and the metrics. Not searched: the registry files that were given,
-and the sandbox, which plays the provider and the recipients.
+Searched are the files of the database (SQLite's with its write-ahead log; PostgreSQL's tables, indices, write-ahead
+log, and its own log, to which every statement goes with its parameters, so that what it compresses is seen as well),
+everything that was exported (the contents of the Kafka topics are the same), every log record before it is redacted,
+with its traceback, what was printed, and the metrics. Traces: nothing in Airshed makes any, which is held to as well.
+Not searched: the registry files that were given, and the sandbox, which plays the provider and the recipients.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +22,18 @@ import aiohttp
 import pytest
 import structlog
 from prometheus_client import generate_latest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from airshed.demonstration import Demonstration
 from airshed.local.runtime import LocalRuntime
 from airshed.messaging import Messaging
+from notifiers.database import connect
 from rules.loading import load_pack
 from streams.sources.scenario_library import scenario_named
 from streams.sources.simulation import simulate
+from tests.conftest import missing
+from tests.notifiers import postgres
+from tests.notifiers.postgres import Server
 
 NUMBER, ADDRESS = "0987654321", "a.person.who.signed.up@mail.example.org"
 FORM = {
@@ -33,6 +41,7 @@ FORM = {
     "language": "en", "sensitive": "yes", "consent": "yes",
 }  # fmt: skip
 GIVEN = ("subscribers.csv", "facilities.csv")
+TRACERS = ("opentelemetry", "opentracing", "ddtrace", "sentry_sdk")
 PROVIDERS_LOGS = ("mail.log", "mail.debug", "aiohttp.access", "uvicorn.access")
 """What the sandbox's servers and an access log would say; an installation turns the latter off (airshed/service.py)."""
 
@@ -45,8 +54,10 @@ class Visited(Demonstration):
         url: where the pages are.
         steps: what the pages answered.
         kept: every file of the installation as it was with the database still open.
+        postgres: the server whose database is used; ``None`` = SQLite, as the demonstration does.
     """
 
+    postgres: Server | None = None
     url: str = ""
     steps: list[int] = field(default_factory=list)
     kept: dict[str, bytes] = field(default_factory=dict)
@@ -66,6 +77,9 @@ class Visited(Demonstration):
             await notifying.dispatcher.drain()
             await self._posted(visitor, page, {"action": "erase", "code": _codes(notifying)["sms"]})
 
+    def _database(self) -> Engine:
+        return super()._database() if self.postgres is None else connect(self.postgres.url)
+
     async def _posted(self, visitor: aiohttp.ClientSession, path: str, form: dict[str, str]) -> str:
         async with visitor.post(path, data={"lang": "en"} | form) as answer:
             self.steps.append(answer.status)
@@ -73,9 +87,16 @@ class Visited(Demonstration):
 
     def _finish(self, engine: Engine, notifying: Messaging, redraw: Any) -> None:
         super()._finish(engine, notifying, redraw)
-        self.kept = {
-            str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()
-        }
+        self.kept = files_in(self.folder)
+        if self.postgres is not None:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("CHECKPOINT"))  # what is in the server's memory comes to its files
+            self.kept |= {f"postgres/{name}": content for name, content in files_in(self.postgres.folder).items()}
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder by its path in it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def _codes(notifying: Messaging) -> dict[str, str]:
@@ -88,11 +109,21 @@ def _codes(notifying: Messaging) -> dict[str, str]:
 
 
 def in_clear(content: bytes, numbers: set[str], addresses: set[str]) -> set[str]:
-    """The contacts that stand in some bytes: numbers in national or international form, addresses in any case."""
-    runs = {run.decode() for run in re.findall(rb"\d{9,13}", content)}
-    seen = {run.removeprefix("84").removeprefix("0") for run in runs} & numbers
-    words = {word.decode().lower() for word in re.findall(rb"[\w.+-]+@[\w.-]*\w", content)}
-    return seen | (words & addresses)
+    """The contacts that stand in some bytes: numbers in national or international form, addresses in any case.
+
+    In a file of a database there is nothing between two texts, so a contact may be glued to anything.
+    """
+    content = HEXADECIMAL.sub(lambda found: bytes.fromhex(found[1].decode()), content)
+    seen = {run.decode() for run in re.findall(rb"(?<!\d)\d{9,10}(?!\d)", content)}
+    seen |= {run[:length].decode() for run in re.findall(rb"(?=(?:84|0)(\d{9,10}))", content) for length in (9, 10)}
+    domains = sorted({re.escape(address.rpartition("@")[2]) for address in addresses}, key=len, reverse=True)
+    behind = re.compile(f"@(?:{'|'.join(domains)})".encode(), re.IGNORECASE)
+    words = {content[max(at.start() - 80, 0) : at.end()].decode("latin-1").lower() for at in behind.finditer(content)}
+    return (seen & numbers) | {address for address in addresses if any(word.endswith(address) for word in words)}
+
+
+HEXADECIMAL = re.compile(rb"'\\x((?:[0-9a-f]{2})+)'")
+"""How PostgreSQL's log writes bytes."""
 
 
 def planted(rows: Iterable[dict[str, Any]]) -> tuple[set[str], set[str]]:
@@ -103,13 +134,60 @@ def planted(rows: Iterable[dict[str, Any]]) -> tuple[set[str], set[str]]:
     return numbers, {row["email"].lower() for row in everybody if row["email"]}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"+84987654321",
+        b"call 0987654321 now",
+        b"987654321",
+        b"sms0987654321email",
+        b"170101+849876543215",
+        b"INSERT $1 = '\\x7b2b38343938373635343332317d'",
+        b"A.Person.Who.Signed.Up@mail.example.org",
+        b"\x00smsa.person.who.signed.up@mail.example.orgactive",
+        b"x" * 1_000_000 + b"a.person.who.signed.up@mail.example.org",
+    ],
+)
+def test_the_search_finds_what_stands_in_clear(content: bytes) -> None:
+    number, address = NUMBER.removeprefix("0"), ADDRESS
+    assert in_clear(content, {number, "912345678"}, {address, "another@mail.example.org"}) in ({number}, {address})
+    assert in_clear(content[:-8] + b"z" * 8, {"912345678"}, {"another@mail.example.org"}) == set()
+
+
+@contextmanager
+def events_before_redaction() -> Iterator[list[Any]]:
+    """What is logged through structlog, tracebacks written out, before anything is taken out of it."""
+    former, capture = structlog.get_config(), structlog.testing.LogCapture()
+    structlog.configure(processors=[structlog.processors.format_exc_info, capture])
+    try:
+        yield capture.entries
+    finally:
+        structlog.configure(**former)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def server(request: pytest.FixtureRequest) -> Iterator[Server | None]:
+    """A PostgreSQL of its own whose files can be read, or none: then it is SQLite."""
+    if request.param == "sqlite":
+        yield None
+        return
+    folder = postgres.binaries()
+    if folder is None:
+        missing(request, "postgres", "no PostgreSQL here whose files could be searched: install it")
+        return
+    with postgres.server(folder, *postgres.STATEMENTS) as running:
+        yield running
+
+
 @pytest.mark.slow
-async def test_no_contact_is_in_clear_after_a_whole_episode(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_contact_is_in_clear_after_a_whole_episode(
+    server: Server | None, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     caplog.set_level(logging.DEBUG)
     simulation = simulate(2026, scenario_named("stagnation"))
-    run = Visited(simulation, load_pack("vietnam-2026"), tmp_path / "demo", speed=0.0)
+    run = Visited(simulation, load_pack("vietnam-2026"), tmp_path / "demo", speed=0.0, postgres=server)
     run.folder.mkdir()
-    with structlog.testing.capture_logs() as events:  # as they are before anything is redacted
+    with events_before_redaction() as events:
         story = await run.run(lambda url: setattr(run, "url", url.removesuffix("/metrics")), lambda: None)
 
     assert run.steps == [200, 422, 200, 200, 200, 200, 200, 200], "signed up, confirmed both, stopped one, erased"
@@ -122,9 +200,17 @@ async def test_no_contact_is_in_clear_after_a_whole_episode(tmp_path: Path, capl
     places = {
         name: content for name, content in run.kept.items() if not name.startswith("sandbox") and name not in GIVEN
     }
-    assert {"airshed.sqlite", "deliveries.jsonl", "notices.jsonl"} <= set(places)
-    assert any(name.endswith("-wal") for name in places), "the write-ahead log is searched too"
+    expected = {"airshed.sqlite", "airshed.sqlite-wal"} if server is None else set()
+    assert {"deliveries.jsonl", "notices.jsonl", *expected} <= set(places)
+    if server is not None:
+        statements = b"".join(content for name, content in places.items() if name.startswith("postgres/log/"))
+        assert statements.count(b"INSERT INTO ledger") > 10, "the server's log has what it was told"
+        assert b"arameters: $1" in statements, "and with what"
+        assert {name.split("/")[1] for name in places if name.startswith("postgres/")} >= {"base", "pg_wal", "log"}
     places["logs of libraries"] = "\n".join(f"{record.getMessage()} {record.exc_text}" for record in records).encode()
+    assert {"sign-up", "code"} <= {event["event"] for event in events}, "there are logs"
     places["logs"] = "\n".join(map(str, events)).encode()
+    places["printed"] = "".join(capfd.readouterr()).encode()
     places["metrics"] = generate_latest()
     assert {name: found for name, content in places.items() if (found := in_clear(content, numbers, addresses))} == {}
+    assert not {name for name in sys.modules if name.split(".")[0] in TRACERS}, "a tracer has to be searched too"

@@ -29,8 +29,8 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
     if folder is None:
         missing(request, "postgres", "no PostgreSQL: install it, or set AIRSHED_TEST_POSTGRES to a URL")
         return
-    with postgres.server(folder) as url:
-        yield url
+    with postgres.server(folder) as running:
+        yield running.url
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 
 def binaries() -> Path | None:
@@ -20,9 +21,20 @@ def binaries() -> Path | None:
     return found[0].parent if found else Path(on_path).parent if on_path else None
 
 
+class Server(NamedTuple):
+    """A running server: where it answers, and the folder of everything it writes."""
+
+    url: str
+    folder: Path
+
+
+STATEMENTS = ("log_statement=all", "log_parameter_max_length=-1", "logging_collector=on", "log_directory=log")
+"""Options with which every statement stands in the server's log with all that was given to it."""
+
+
 @contextlib.contextmanager
-def server(bin_folder: Path) -> Iterator[str]:
-    """The URL of a running server. As root it runs under another user: PostgreSQL refuses to be root."""
+def server(bin_folder: Path, *settings: str) -> Iterator[Server]:
+    """A running server. As root it runs under another user: PostgreSQL refuses to be root."""
     with tempfile.TemporaryDirectory(prefix="airshed-postgres-") as folder:
         prefix = _unprivileged(folder)
         data = Path(folder) / "data"
@@ -31,7 +43,9 @@ def server(bin_folder: Path) -> Iterator[str]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        options = ["-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        options = ["-p", str(port), "-k", folder]
+        for setting in ("listen_addresses=127.0.0.1", "fsync=off", *settings):
+            options += ["-c", setting]
         process = subprocess.Popen(
             [*prefix, str(bin_folder / "postgres"), "-D", str(data), *options],
             cwd=folder,
@@ -46,7 +60,7 @@ def server(bin_folder: Path) -> Iterator[str]:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(0.2)
                     raise RuntimeError("postgres ended while starting")
-            yield f"postgresql://airshed@127.0.0.1:{port}/postgres"
+            yield Server(f"postgresql://airshed@127.0.0.1:{port}/postgres", data)
         finally:
             process.send_signal(signal.SIGINT)  # fast shutdown: does not wait for clients
             process.wait(20)
