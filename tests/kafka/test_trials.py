@@ -20,16 +20,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from airshed.configuration import Configuration, KafkaSection, WebSettings
 from airshed.kafka.admin import apply_topics
-from airshed.kafka.export import said
+from airshed.kafka.export import read_topic
 from airshed.kafka.services import ingest_recorded, worker
 from airshed.kafka.settings import KafkaSettings
-from airshed.kafka.stages import encode, mark_in
+from airshed.kafka.stages import mark_in
 from airshed.trials import AS_GIVEN
-from rules.notices import Notice
 from streams.clock import utc
 from streams.schemas import POLLUTANTS
 from streams.topics import NOTICES
 from tests.airshed.cases import CASES, Case
+from tests.kafka.cluster import distinct
 
 WAIT_S = 120.0
 
@@ -52,7 +52,7 @@ def test_every_case_is_as_expected_over_a_broker_and_says_the_same_bytes(
     apply_topics(kafka)
     write(case, tmp_path)
     uvloop.run(served(configured(case, kafka, tmp_path), kafka, tmp_path, case.sequence()[-1].time))
-    case.assert_as_expected(map(encode, said(kafka, NOTICES, Notice, lambda notice: notice.id)))
+    case.assert_as_expected(distinct(value for value in read_topic(kafka, NOTICES) if mark_in(value) is None))
 
 
 def configured(case: Case, kafka: KafkaSettings, folder: Path) -> Configuration:
@@ -98,6 +98,7 @@ async def served(settings: Configuration, kafka: KafkaSettings, folder: Path, en
     waiting.cancel()
     await working
     assert done == {waiting}, f"the rules did not come to {end} within {WAIT_S} s"
+    waiting.result()  # raises what went wrong while waiting
 
 
 async def judged(kafka: KafkaSettings, end: datetime) -> None:

@@ -55,7 +55,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.now_s = 1_000.0
         self.hands: list[tuple[str, Claimed]] = []
-        self.before: dict[str, tuple[str, str | None]] = {}
+        self.before: dict[str, str] = {}
         self.proven: dict[str, str] = {}
 
     @initialize(
@@ -129,27 +129,33 @@ class Histories(RuleBasedStateMachine):
     @rule(name=st.sampled_from(ROWS), status=st.sampled_from(sorted(STATE_OF_STATUS)), times=st.integers(1, 3))
     def call_back(self, name: str, status: str, times: int) -> None:
         for _ in range(times):
-            before = self._states()[name][0]
+            before = self._rows()[name]
             with _ENGINE.begin() as connection:
                 said = apply_status(connection, name, f"SM-{name}", status)
-            state = self._states()[name][0]
-            assert state == before if said is not Moved.APPLIED else before in sources("callback", state)  # type: ignore[arg-type]
+            now = self._rows()[name]
             if said is Moved.APPLIED:
-                self.proven[name] = state
+                assert before["state"] in sources("callback", now["state"])
+                self.proven[name] = now["state"]
                 self._check()
+            else:
+                assert now == before, f"{said}: the row stands still"
 
     @rule(name=st.sampled_from(ROWS), code=st.sampled_from(("30001", "30003", "30005", "30008")))
     def call_back_undelivered(self, name: str, code: str) -> None:
-        state, held_as = self._states()[name]
+        before = self._rows()[name]
+        known = before["provider_id"] or f"SM-{name}"
         with _ENGINE.begin() as connection:
-            said = apply_status(connection, name, held_as or f"SM-{name}", "undelivered", code, now_s=self.now_s)
-        now = self._states()[name][0]
+            said = apply_status(connection, name, known, "undelivered", code, now_s=self.now_s)
+        now = self._rows()[name]
         if said is Heard.TRIES_AGAIN:
-            assert (code, now) == ("30001", "planned")
-            assert state in sources("second try", "planned")
+            assert (code, now["state"]) == ("30001", "planned")
+            assert before["state"] in sources("second try", "planned")
             self.proven.pop(name, None)
         elif said is Moved.APPLIED:
-            self.proven[name] = now
+            assert now["state"] == "failed"
+            self.proven[name] = now["state"]
+        else:
+            assert now == before, f"{said}: the row stands still"
         self._check()
 
     @rule(worker=st.sampled_from((*WORKERS, None)))
@@ -179,17 +185,19 @@ class Histories(RuleBasedStateMachine):
     def _check(self) -> None:
         """Moves of one step each; what the provider has proven is never taken back."""
         now = self._states()
-        for name, (state, _) in now.items():
-            before = self.before[name][0]
+        for name, state in now.items():
+            before = self.before[name]
             assert state == before or allowed(before, state), f"{name}: {before} → {state}"  # type: ignore[arg-type]
             proven = self.proven.get(name)
             assert proven is None or state in (proven, "delivered", "failed"), f"{name}: {proven}, then {state}"
         self.before = now
 
-    def _states(self) -> dict[str, tuple[str, str | None]]:
+    def _states(self) -> dict[str, str]:
+        return {name: row["state"] for name, row in self._rows().items()}
+
+    def _rows(self) -> dict[str, dict[str, Any]]:
         with _ENGINE.begin() as connection:
-            rows = connection.execute(select(ledger.c.id, ledger.c.state, ledger.c.provider_id))
-            return {row.id: (row.state, row.provider_id) for row in rows}
+            return {row["id"]: dict(row) for row in connection.execute(select(ledger)).mappings()}
 
 
 def _row(name: str, number: int, state: str, reason: str, until: int) -> dict[str, Any]:

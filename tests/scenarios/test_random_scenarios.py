@@ -148,7 +148,7 @@ def disordered(simulation: Simulation, chance: np.random.Generator) -> list[Slic
     scenario=scenarios(),
     pack=st.sampled_from(sorted(PACKS)),
     seed=st.integers(0, 10**6),
-    piece=st.sampled_from([3, 7, 50]),
+    piece=st.sampled_from([1, 3, 7, 50]),
     restarts=st.frozensets(st.integers(1, 200), min_size=3),
 )
 def test_order_repetition_batch_sizes_and_restarts_change_nothing(

@@ -125,19 +125,22 @@ def test_every_notice_and_transition_is_told_with_its_reason(alone: Made) -> Non
     assert pack.notices
     for notice in pack.notices:
         assert notice.rule in text
-        for part in re.split(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", notice.reason):
-            assert html.escape(part).replace("&#x27;", "&#39;") in text
+        reason = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", lambda time: local(time[0], found.zone), notice.reason)
+        assert html.escape(reason).replace("&#x27;", "&#39;") in text
     for episode in pack.episodes:
         assert episode.name in text
     assert "Differences" not in text
+
+
+def local(time: str, zone: str) -> str:
+    return f"{datetime.fromisoformat(time).astimezone(ZoneInfo(zone)):%-d %b %H:%M}"
 
 
 def test_every_time_on_the_page_is_local(alone: Made) -> None:
     """Reasons name the onset in UTC."""
     said = [notice.reason for pack in alone.found.packs for notice in pack.notices]
     onset = next(match for reason in said if (match := re.search(r"since (\d{4}-\d\d-\d\dT\d\d:\d\dZ)", reason)))
-    local = datetime.fromisoformat(onset[1]).astimezone(ZoneInfo(alone.found.zone))
-    assert f"exceeding since {local:%-d %b %H:%M}" in alone.text
+    assert f"exceeding since {local(onset[1], alone.found.zone)}" in alone.text
     assert not re.search(r"\d\dT\d\d:\d\dZ", alone.text)
 
 
