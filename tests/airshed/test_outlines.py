@@ -21,6 +21,7 @@ from notifiers.cap.documents import document
 from rules.loading import load_pack
 from rules.notices import Notice, NoticeProvince
 from streams.clock import SystemClock
+from streams.errors import AirshedError
 from tests.notifiers.samples import notice
 from tests.notifiers.test_cap import Voice, read, texts
 from tests.streams.test_geography import region, square
@@ -58,7 +59,8 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *words: str) -> tuple[int, str]:
     answer = CliRunner().invoke(app, [*words, "--config", str(folder / "airshed.toml")])
-    return answer.exit_code, answer.output
+    refused = isinstance(answer.exception, AirshedError)  # which `airshed` prints, and ends with 1
+    return answer.exit_code, f"{answer.output}{answer.exception if refused else ''}"
 
 
 def test_circles_of_residents_touch_the_provinces_of_the_file(folder: Path) -> None:
@@ -91,7 +93,10 @@ def test_a_bad_file_is_answered_before_anything_runs(folder: Path) -> None:
     assert code == 1
     assert said in " ".join(shown.split())
     code, shown = run(folder, "subscribers", "import", str(folder / "people.csv"))
-    assert code != 0
+    assert code == 1
+    assert said in shown
+    assert run(folder, "subscribers", "count", "--json") == (0, "[]\n"), "nothing of the file was taken"
     (folder / "region.geojson").unlink()
     code, shown = run(folder, "doctor")
-    assert code != 0
+    assert code == 1
+    assert f"outlines: no file {folder / 'region.geojson'}" in shown

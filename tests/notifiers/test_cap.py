@@ -340,7 +340,7 @@ def test_what_is_released_when_something_newer_is_out_changes_nothing(publicatio
     fill(publication.engine, tmp_path, 4, 0)
     held, newer = notice(exercise=False), notice(exercise=False, level=3, transition=2, hours=1)
     planned(publication.engine, held, let_go=Guard(recipients=5))
-    planned(publication.engine, newer)  # one that is below the limit
+    planned(publication.engine, newer)  # goes out at once: nothing guards it
     before = publication.current()["public"].documents
     with publication.engine.begin() as connection:
         releases.release(connection, held.id, "Duty 7", "", time.time() + 60)

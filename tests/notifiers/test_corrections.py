@@ -108,15 +108,17 @@ async def test_a_correction_reaches_exactly_who_was_told(
     assert "DINH CHINH" in next(m.body for m in reversed(sandbox.phone.messages.values()) if m.to.endswith("0000000"))
 
 
-def test_late_readings_that_raise_no_peak_tell_residents_nothing() -> None:
+@pytest.mark.parametrize(("index", "said"), [(60, []), (160, []), (320, [("bulletin", "residents-correction")])])
+def test_late_readings_that_raise_no_peak_tell_residents_nothing(index: int, said: list[tuple[str, str]]) -> None:
     """What was cleaner than told is the authorities' to hear; to take a warning back is an officer's decision."""
     hours = states(REGION, {"A": "160*20", "B": "160*20", "C": "60*20", "D": "60*20"})
     stage, engine = tracker(REGION), RuleEngine(pack(), {}, "exercise")
     events = run(stage, hours[:12])
-    stage.accept(late("A", range(5, 10), 60))
+    stage.accept([*late("A", range(5, 10), index), *late("B", range(5, 10), index)])
     events += run(stage, hours[12:], first=13)
-    assert [event.kind for event in events if event.kind == "revised"]
-    assert "bulletin" not in [notice.kind for notice in engine.accept(events)]
+    assert [event.kind for event in events] == (["opened"] if index == 160 else ["opened", "revised"])
+    told = [(notice.kind, notice.rule) for notice in engine.accept(events)]
+    assert told == [("advisory", "residents-advisory"), *said]
 
 
 async def test_an_end_in_another_episode_reaches_who_was_warned_in_the_first(

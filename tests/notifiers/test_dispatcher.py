@@ -310,21 +310,27 @@ async def test_run_survives_a_database_that_is_away(sandbox: Sandbox, sqlite_eng
 async def test_run_survives_a_topic_that_is_away(sandbox: Sandbox, sqlite_engine: Engine, tmp_path: Path) -> None:
     fill(sqlite_engine, tmp_path, 2, 0)
     planned(sqlite_engine, notice())
-    calls: list[int] = []
-    told: set[str] = set()
+    lost: list[Delivery] = []
+    told: dict[str, Delivery] = {}
+    calls = 0
     stop = asyncio.Event()
 
     async def recovering(changes: list[Delivery]) -> None:
-        calls.append(len(changes))
-        if len(calls) < 3:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            lost.extend(changes)
             raise ConnectionError("the topic is away")
-        told.update(one.recipient for one in changes)
-        if len(told) == 2:
+        told.update({one.id: one for one in changes})
+        if sum(one.state == "sent" for one in told.values()) == 2:
             stop.set()
 
     async with dispatching(sqlite_engine, [sms_channel(sandbox.addresses)], on_change=recovering) as dispatcher:
         await asyncio.wait_for(dispatcher.run(stop), 10)
-    assert len(calls) >= 3
+    assert {one.id for one in lost} <= set(told), "what the topic did not take is told again"
+    assert {one.id: one.state for one in told.values()} == {
+        one.id: one.state for one in found(sqlite_engine) if one.channel == "sms"
+    }
     assert len(sandbox.phone.messages) == 2
 
 

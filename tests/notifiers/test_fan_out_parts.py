@@ -17,7 +17,7 @@ from tests.notifiers.residents import person, rows
 from tests.notifiers.samples import notice
 
 
-def test_two_processes_that_plan_the_same_notice_write_each_row_once(engine: Engine) -> None:
+def test_two_that_plan_the_same_notice_at_once_write_each_row_once(engine: Engine) -> None:
     for index in range(40):
         person(engine, f"p{index:02}", (0, "01"))
     with ThreadPoolExecutor(2) as threads:
@@ -29,10 +29,9 @@ def test_two_processes_that_plan_the_same_notice_write_each_row_once(engine: Eng
         assert connection.execute(select(fan_out_parts)).all() == []
 
 
-@pytest.mark.postgres
+@pytest.mark.parametrize("bare_engine", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 def test_halves_of_a_registry_are_written_side_by_side(engine: Engine) -> None:
-    if engine.dialect.name != "postgresql":
-        pytest.skip("SQLite has one writer at a time")
+    """On PostgreSQL only: SQLite has one writer at a time."""
     for index in range(20):
         person(engine, f"p{index:02}", (0, "01"))
     both = Barrier(2, timeout=20)  # each waits in an open transaction of its own until the other one is there
