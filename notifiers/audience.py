@@ -33,6 +33,7 @@ from notifiers import thresholds
 from notifiers.database import has_word
 from notifiers.deliveries import ChannelName
 from notifiers.ledger import MAY_HAVE_ARRIVED_CODE
+from notifiers.place_lists import without
 from notifiers.silences import Silence, loud, silenced
 from notifiers.tables import facilities, ledger, notices, subscriber_places, subscribers, suppressions
 from notifiers.told import NOT_GOT, Caps, already_told, is_capped, mode_of, was_warned
@@ -114,9 +115,19 @@ def audience(notice: Notice, channel: ChannelName, part: Slice, caps: Caps, know
     asked = thresholds.apply_to(notice)
     heard = thresholds.heard(notice, table.c.level, covered) if asked else covered.c.places
     # who is below their threshold everywhere has a row all the same, about all of their places
-    places = func.coalesce(heard, covered.c.places)
-    below = heard.is_(None) if asked else false()
-    reason = _reason(notice, channel, table, covered.c.recipient, places, below, caps, known)
+    places: ColumnElement[str] = func.coalesce(heard, covered.c.places)
+    below: ColumnElement[bool] = heard.is_(None) if asked else false()
+    same: ColumnElement[bool] = false()
+    if known.shared:
+        contact = table.c[f"{channel}_hash"]
+        own = select(covered.c.recipient, places.label("places"), below.label("below"), contact.label("contact"))
+        mine = own.join(table, key == covered.c.recipient).where(part.of(key)).subquery("mine")
+        left = _left_by_others(notice, channel, mine.c.recipient, mine.c.contact, mine.c.places, known)
+        covered = select(mine, left.label("left_to_say")).subquery("covered")
+        same = covered.c.left_to_say == ""
+        places = case((same, covered.c.places), else_=covered.c.left_to_say)
+        below = covered.c.below
+    reason = _reason(notice, channel, table, covered.c.recipient, places, below, same, caps, known)
     everybody = select(
         key.label("recipient"),
         table.c.language,
@@ -191,10 +202,10 @@ def _reason(
     recipient: ColumnElement[str],
     places: ColumnElement[str],
     below: ColumnElement[bool],
+    same: ColumnElement[bool],
     caps: Caps,
     known: Circumstances,
 ) -> ColumnElement[str]:
-    contact = table.c[f"{channel}_hash"]
     own = _own_tests(notice, channel, table, recipient, places, below, known)
     own += _silenced(notice, recipient, places, known)
     capped = notice.kind in CAPPED_KINDS and notice.audience.corrects is None
@@ -203,7 +214,7 @@ def _reason(
         own.append((again, Suppressed.ALREADY_TOLD))
         own.append((is_capped(notice, channel, recipient, caps), Suppressed.FREQUENCY_CAP))
     if known.shared:
-        own.append((_told_to_another(notice, channel, recipient, contact, known), Suppressed.SAME_CONTACT))
+        own.append((same, Suppressed.SAME_CONTACT))
     return case(*((test, literal(why.value)) for test, why in own), else_=literal(""))
 
 
@@ -244,26 +255,44 @@ def _silenced(
     return [(silenced(notice, known.silences, recipient, places), Suppressed.SILENCED)]
 
 
+def _left_by_others(
+    notice: Notice,
+    channel: ChannelName,
+    recipient: ColumnElement[str],
+    contact: ColumnElement[str],
+    places: ColumnElement[str],
+    known: Circumstances,
+) -> ColumnElement[str]:
+    """The list of places without those that the contact is told of for somebody else: a family may share a telephone,
+    and live in two provinces. A correction goes out once, whatever places it is about, and a plant has one."""
+    if notice.audience.corrects is None and notice.audience.recipients == "residents":
+        return without(places, lambda province: _told_to_another(notice, channel, recipient, contact, known, province))
+    return case((_told_to_another(notice, channel, recipient, contact, known), ""), else_=places)
+
+
 def _told_to_another(
     notice: Notice,
     channel: ChannelName,
     recipient: ColumnElement[str],
     contact: ColumnElement[str],
     known: Circumstances,
+    province: ColumnElement[str] | None = None,
 ) -> ColumnElement[bool]:
-    """Whether somebody with a lower id and the same contact gets the message, by their own choices."""
+    """Whether somebody with a lower id and the same contact gets the message, by their own choices; about a province,
+    if one is given."""
     table, _ = registry_of(notice)
     other: Any = aliased(table, name="other")
     other_key = other.c.subscriber_id if table is subscribers else other.c.facility_id
-    below = ~thresholds.hears(notice, other.c.level, other_key) if thresholds.apply_to(notice) else false()
-    speaks_against = or_(*(test for test, _ in _own_tests(notice, channel, other, other_key, None, below, known)))
-    return exists().where(
+    below = ~thresholds.hears(notice, other.c.level, other_key, province) if thresholds.apply_to(notice) else false()
+    speaks_against = or_(*(test for test, _ in _own_tests(notice, channel, other, other_key, province, below, known)))
+    told = exists().where(
         other.c[f"{channel}_hash"] == contact,
         other_key < recipient,
         *_takes_part(other, channel),
-        _is_covered(notice, channel, other, other_key, known),
+        _is_covered(notice, channel, other, other_key, known, province),
         ~speaks_against,
     )
+    return told if province is None else told.correlate_except(other)
 
 
 def may_have_got(row: Any) -> ColumnElement[bool]:
@@ -272,7 +301,12 @@ def may_have_got(row: Any) -> ColumnElement[bool]:
 
 
 def _is_covered(
-    notice: Notice, channel: ChannelName, other: Any, key: ColumnElement[str], known: Circumstances
+    notice: Notice,
+    channel: ChannelName,
+    other: Any,
+    key: ColumnElement[str],
+    known: Circumstances,
+    province: ColumnElement[str] | None,
 ) -> ColumnElement[bool]:
     if notice.audience.corrects is not None:
         wrong = aliased(ledger, name="wrong")
@@ -286,4 +320,6 @@ def _is_covered(
         quiet = silenced(notice, known.silences, key, other.c.province)
         return and_(other.c.province.in_(notice.audience.provinces), ~quiet)
     place = aliased(subscriber_places, name="place")
-    return exists().where(place.c.subscriber_id == key, place.c.province.in_(loud(notice, known.silences)))
+    there = [] if province is None else [place.c.province == province]
+    covered = exists().where(place.c.subscriber_id == key, place.c.province.in_(loud(notice, known.silences)), *there)
+    return covered.correlate_except(place)

@@ -51,8 +51,10 @@ def heard(notice: Notice, threshold: Any, covered: Any) -> ColumnElement[str]:
     return case((threshold <= lowest, covered.c.places), *lists)
 
 
-def hears(notice: Notice, threshold: Any, recipient: Any) -> ColumnElement[bool]:
-    """The same question of anybody, whose places have not been looked at: whether there is any such place."""
+def hears(notice: Notice, threshold: Any, recipient: Any, province: Any = None) -> ColumnElement[bool]:
+    """The same question of anybody, whose places have not been looked at: whether there is any such place, or one in a
+    province."""
     place = subscriber_places.alias("heard_place")
     at = [and_(threshold <= level, place.c.province.in_(codes)) for level, codes in levels(notice)]
-    return exists().where(place.c.subscriber_id == recipient, or_(*at))
+    there = [] if province is None else [place.c.province == province]
+    return exists().where(place.c.subscriber_id == recipient, or_(*at), *there).correlate_except(place)

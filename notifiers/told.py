@@ -48,12 +48,13 @@ def was_warned(
 ) -> ColumnElement[bool]:
     """Whether a warning of any of the places was planned; of any place at all where none are given."""
     earlier = aliased(ledger, name="earlier")
-    return exists().where(
+    warned = exists().where(
         _to(earlier, notice, channel, recipient, notice.audience.told_in),
         earlier.c.kind.in_(WARNING_KINDS),
         or_(earlier.c.state != "suppressed", earlier.c.reason == STOOD_IN),
         *([] if places is None else [meets(earlier.c.places, places)]),
     )
+    return warned.correlate_except(earlier)  # a place may come from further out
 
 
 def already_told(

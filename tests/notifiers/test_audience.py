@@ -316,3 +316,40 @@ def test_the_same_contact_is_written_to_once_across_slices(engine: Engine) -> No
         "b": "planned",
         "d": "same-contact",
     }
+
+
+def test_those_who_share_a_number_read_of_each_place_once(engine: Engine) -> None:
+    """A family with one telephone and two homes was told of one of them, and never heard the end for the other."""
+    person(engine, "a", (0, "01"), sms_hash="shared")
+    person(engine, "b", (0, "24"), (1, "01"), sms_hash="shared")
+    person(engine, "c", (0, "24"), sms_hash="shared")
+    person(engine, "d", (0, "01"), (1, "24"), sms_hash="own")
+    first, again = notice(level=1), notice(level=1, transition=2, hours=1)
+    planned(engine, first)
+    assert {name: (row.reason, row.places) for name, row in rows(engine).items()} == {
+        "a": ("planned", "0:01"),
+        "b": ("planned", "0:24"),
+        "c": ("same-contact", "0:24"),
+        "d": ("planned", "0:01,1:24"),
+    }
+    assert len(send(engine, NOON.timestamp())) == 3
+    planned(engine, again)
+    reasons = {name: row.reason for name, row in rows(engine, again).items()}
+    assert reasons == {"a": "already-told", "b": "already-told", "c": "same-contact", "d": "already-told"}
+    end = notice("all-clear", level=0, transition=3, hours=2, told_in=first.episode)
+    planned(engine, end)
+    heard = sorted((row.recipient, row.places) for row in send(engine, NOON.timestamp() + 7200))
+    assert heard == [("a", "0:01"), ("b", "0:24"), ("d", "0:01,1:24")]
+
+
+def test_a_place_that_the_other_does_not_hear_of_is_left_to_who_does(engine: Engine) -> None:
+    """The first of the family asked for the highest level only: the second is told of both places."""
+    person(engine, "a", (0, "01"), sms_hash="shared", level=3)
+    person(engine, "b", (0, "24"), (1, "01"), sms_hash="shared")
+    person(engine, "c", (0, "01"), sms_hash="shared")
+    planned(engine, notice(level=2))
+    assert {name: (row.reason, row.places) for name, row in rows(engine).items()} == {
+        "a": ("below-threshold", "0:01"),
+        "b": ("planned", "0:24,1:01"),
+        "c": ("same-contact", "0:01"),
+    }

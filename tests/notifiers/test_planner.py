@@ -44,7 +44,8 @@ def test_every_recipient_and_channel_has_a_row_with_its_reason(engine: Engine, t
         "high,vi,01,3,sms,,0912345602\n"
         "nomail,en,24,1,sms email,,0912345603\n"
         "elsewhere,vi,31,1,sms,,0912345604\n"
-        "household,vi,24,1,sms,,0912345601\n",
+        "household,vi,24,1,sms,,0912345601\n"
+        "twin,en,01,1,sms,,0912345601\n",
     )
     rows = {(d.recipient, d.channel): (d.state, d.reason, d.language) for d in planned(engine, notice(level=2))}
     assert rows == {
@@ -53,7 +54,8 @@ def test_every_recipient_and_channel_has_a_row_with_its_reason(engine: Engine, t
         ("high", "sms"): ("suppressed", "below-threshold", "vi"),
         ("nomail", "sms"): ("planned", "planned", "en"),
         ("nomail", "email"): ("suppressed", "no-contact", "en"),
-        ("household", "sms"): ("suppressed", "same-contact", "vi"),
+        ("household", "sms"): ("planned", "planned", "vi"),
+        ("twin", "sms"): ("suppressed", "same-contact", "en"),
     }
 
 
