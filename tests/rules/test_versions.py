@@ -12,12 +12,12 @@ import yaml
 PACKS = Path(__file__).parents[2] / "rules" / "packs"
 
 SAID = {
-    "asean-haze": ("2", ""),
-    "china-2024": ("3", ""),
-    "delhi-grap": ("3", ""),
-    "france": ("3", ""),
-    "korea": ("2", ""),
-    "vietnam-2026": ("4", ""),
+    "asean-haze": ("2", "8b8d56dd05804a0b"),
+    "china-2024": ("3", "617db8a9fc23d939"),
+    "delhi-grap": ("3", "c15b00ba1863f378"),
+    "france": ("3", "bea3abababd1e5d9"),
+    "korea": ("2", "66c3192a29e365f9"),
+    "vietnam-2026": ("4", "7bba97bb8394135f"),
 }
 """Version and digest of what each pack says. Two packs went out changed under a version that was known already: whoever
 changes what one says raises its version, and both here. Comments and cases are not part of it."""
@@ -25,7 +25,7 @@ changes what one says raises its version, and both here. Comments and cases are 
 
 def said(path: Path) -> tuple[str, str]:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
+    text = json.dumps(content, ensure_ascii=False, default=str)
     return content["version"], hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
