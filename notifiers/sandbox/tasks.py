@@ -19,9 +19,9 @@ class Tasks:
         task.add_done_callback(self._running.discard)
 
     async def settled(self) -> None:
-        """Wait until every task has ended, those included that start meanwhile."""
+        """Wait until every task has ended, those that start meanwhile included. Giving up the wait cuts nothing off."""
         while self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.wait(self._running)
 
     async def cut(self) -> None:
         """Cancel what is running, and wait until it has ended."""

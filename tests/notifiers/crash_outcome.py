@@ -117,7 +117,15 @@ class Outcome:
         got: Wanted = Counter()
         for to, delivery in [key for key in held if key[0] in contacts]:
             got[delivery] += held.pop((to, delivery))
-        assert got in wanted, f"seed {self.seed}, {self.scenario}: {who} holds {got}, and is to hold one of {wanted}"
+        assert got in wanted, (
+            f"seed {self.seed}, {self.scenario}, {self.missed} callbacks missed: "
+            f"{who} holds {got}, and is to hold one of {wanted}; {self._rows_of(who)}"
+        )
+
+    def _rows_of(self, who: str) -> list[Any]:
+        rows = select(ledger.c.id, ledger.c.kind, ledger.c.channel, ledger.c.state, ledger.c.reason, ledger.c.attempts)
+        with reading(self.engine) as connection:
+            return list(connection.execute(rows.where(ledger.c.recipient == who)))
 
     def _for_person(self, index: int, rows: dict[str, Any], refused: set[str]) -> Iterator[Wanted]:
         who, to = person(index), number(index)

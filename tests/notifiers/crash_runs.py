@@ -85,6 +85,7 @@ class Run:
         self._clock.begin(over=scenario.last_min == 0)
         self._plant = Plant(scenario, arena.sandbox, plant_number(0))
         self._missed_before = arena.missed
+        self._silent_so_far = False
         self.order = Order(
             arena.fresh(scenario.channels),
             arena.sandbox.addresses,
@@ -132,7 +133,7 @@ class Run:
             mail.queue.appendleft(chance.choice(MAIL_LOST))
             self.arena.tally.faults.update([sms.queue[0], mail.queue[0]])
         elif place.needs in ("a callback", "an undelivered message", "a dead handset") and sms.callbacks == "never":
-            sms.callbacks = None
+            sms.callbacks, self._silent_so_far = None, True
 
     async def deadly(self, place: Place | None, chance: random.Random) -> None:
         """A life that is to die; in one of seven a second dispatcher is at work meanwhile."""
@@ -163,7 +164,7 @@ class Run:
         assert status == 0, f"{about}: something is left over (status {status}):\n{self.log}"
         assert self._clock.over, f"{about}: time has not passed"
         sandbox, engine = self.arena.sandbox, connect(self.order.url)
-        missed = self.missed + (sandbox.phone.faults.callbacks == "never")
+        missed = self.missed + (self._silent_so_far or sandbox.phone.faults.callbacks == "never")
         links = links_of(self.arena.public_url)
         outcome = Outcome(
             self.seed, engine, sandbox, links, self.scenario, self.order.notices, self.arena.people, missed
