@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, delete, insert, select
 
 from notifiers import claims, holding, ledger
 from notifiers.claims import Claimant
 from notifiers.database import reading
 from notifiers.guard import Guard
 from notifiers.ledger import Claimed
+from notifiers.tables import attempts, notices, subscriber_places, subscribers
 from notifiers.tables import ledger as ledger_rows
-from notifiers.tables import subscriber_places, subscribers
 from rules.notices import Notice
 
 
@@ -22,9 +22,25 @@ def person(engine: Engine, name: str, *places: tuple[int, str], **choices: Any) 
     with engine.begin() as connection:
         connection.execute(insert(subscribers).values(subscriber_id=name, **(values | choices)))
         for place, province in places:
-            connection.execute(
-                insert(subscriber_places).values(subscriber_id=name, place=place, province=province, kind="province")
-            )
+            _add_place(connection, name, place, province)
+
+
+def another_place(engine: Engine, name: str, place: int, province: str) -> None:
+    """A further place of somebody who is registered."""
+    with engine.begin() as connection:
+        _add_place(connection, name, place, province)
+
+
+def _add_place(connection: Connection, name: str, place: int, province: str) -> None:
+    values = {"subscriber_id": name, "place": place, "province": province, "kind": "province"}
+    connection.execute(insert(subscriber_places).values(values))
+
+
+def forgotten(engine: Engine) -> None:
+    """Nothing has been planned yet."""
+    with engine.begin() as connection:
+        for table in (ledger_rows, attempts, notices):
+            connection.execute(delete(table))
 
 
 def rows(engine: Engine, one: Notice | None = None) -> dict[str, Row[Any]]:

@@ -22,7 +22,7 @@ from notifiers.settings import ChannelPace
 from notifiers.tables import ledger, notices
 from streams.errors import InputError
 from tests.notifiers.samples import NOON, fill, notice
-from tests.notifiers.workplace import QUICK, Told, dispatching, email_channel, found, planned, sms_channel
+from tests.notifiers.workplace import QUICK, Told, arrived, dispatching, email_channel, found, planned, sms_channel
 
 GUARDED = replace(QUICK, guard=Guard(recipients=5))
 
@@ -37,15 +37,6 @@ def waits(engine: Engine) -> Counter[Waits]:
         for row in held(connection, NOON.timestamp()):
             counted[row.why] += row.messages
     return counted
-
-
-async def arrived(sandbox: Sandbox, number: int) -> None:
-    """Return when so many SMS have come, or fail."""
-    for _ in range(400):
-        if len(sandbox.phone.messages) >= number:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{len(sandbox.phone.messages)} of {number} messages")
 
 
 def turn(engine: Engine, *, stopped: bool) -> bool:

@@ -13,7 +13,6 @@ import msgspec
 import pytest
 from sqlalchemy import Engine, update
 
-from notifiers.planner import plan
 from notifiers.registries import ImportRules
 from notifiers.sandbox import Sandbox
 from notifiers.subscribers import import_subscribers
@@ -25,7 +24,7 @@ from rules.notices import Notice
 from streams.schemas import ProvinceState
 from tests.notifiers.samples import VAULT, fill, subscribers_csv
 from tests.notifiers.samples import notice as sample
-from tests.notifiers.workplace import dispatching, email_channel, found, sms_channel
+from tests.notifiers.workplace import dispatched, found, planned
 from tests.streams.province_hours import airshed, run, state, states, tracker
 
 REGION = airshed("AB BC CD")
@@ -72,11 +71,8 @@ def register(engine: Engine, folder: Path, count: int) -> None:
 
 
 async def send(engine: Engine, sandbox: Sandbox, notice: Notice) -> None:
-    with engine.begin() as connection:
-        plan(connection, notice)
-    channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses)]
-    async with dispatching(engine, channels, now_s=notice.time.timestamp() + 60) as dispatcher:
-        assert not any((await dispatcher.drain(5)).values())
+    planned(engine, notice)
+    assert not any((await dispatched(engine, sandbox, notice.time.timestamp() + 60)).values())
 
 
 @pytest.mark.parametrize("case", CASES)

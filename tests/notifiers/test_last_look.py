@@ -17,7 +17,7 @@ from notifiers.tables import subscribers
 from rules.notices import Notice
 from streams.schemas import EpisodeEvent, EpisodeProvince
 from tests.notifiers.samples import NOON, fill, notice
-from tests.notifiers.workplace import dispatching, email_channel, found, planned, sms_channel
+from tests.notifiers.workplace import dispatched, dispatching, found, planned, sms_channel
 
 NIGHT = "22:00-06:00"
 EPISODE = "red-river-delta-20260117T06-01"
@@ -76,10 +76,8 @@ def heard(engine: Engine, *events: EpisodeEvent) -> None:
             standings.note(connection, one)
 
 
-async def dispatched(engine: Engine, sandbox: Sandbox, when: datetime) -> Counter[tuple[str, str]]:
-    channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses)]
-    async with dispatching(engine, channels, now_s=when.timestamp()) as dispatcher:
-        await dispatcher.drain(0.3)
+async def left_at(engine: Engine, sandbox: Sandbox, when: datetime) -> Counter[tuple[str, str]]:
+    await dispatched(engine, sandbox, when.timestamp(), 0.3)
     return Counter((d.state, d.reason) for d in found(engine))
 
 
@@ -89,8 +87,8 @@ async def test_what_still_holds_goes_out_in_the_morning_as_it_is_then(
     fill(engine, tmp_path, 1, 0)
     planned(engine, night())
     heard(engine, event("status", 5, local(18, 5)))
-    assert await dispatched(engine, sandbox, local(18, 5, 59)) == {("held", "quiet-hours"): 2}
-    assert await dispatched(engine, sandbox, local(18, 6)) == {("sent", "accepted"): 2}
+    assert await left_at(engine, sandbox, local(18, 5, 59)) == {("held", "quiet-hours"): 2}
+    assert await left_at(engine, sandbox, local(18, 6)) == {("sent", "accepted"): 2}
     (sms,) = sandbox.phone.messages.values()
     assert "171" in sms.body, "the value of 05:00, not of 23:00"
     assert "215" not in sms.body
@@ -113,7 +111,7 @@ async def test_what_has_eased_or_ended_meanwhile_is_not_sent(
     fill(engine, tmp_path, 1, 0)
     planned(engine, night())
     heard(engine, news)
-    assert await dispatched(engine, sandbox, local(18, 6)) == {("suppressed", reason): 2}
+    assert await left_at(engine, sandbox, local(18, 6)) == {("suppressed", reason): 2}
     assert not sandbox.phone.messages
 
 
@@ -132,7 +130,7 @@ async def test_other_news_stop_nothing(
     fill(sqlite_engine, tmp_path, 1, 0)
     planned(sqlite_engine, night())
     heard(sqlite_engine, news, news)
-    assert await dispatched(sqlite_engine, sandbox, local(18, 6)) == {("sent", "accepted"): 2}
+    assert await left_at(sqlite_engine, sandbox, local(18, 6)) == {("sent", "accepted"): 2}
 
 
 async def test_a_persons_own_quiet_hours(engine: Engine, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -141,9 +139,9 @@ async def test_a_persons_own_quiet_hours(engine: Engine, sandbox: Sandbox, tmp_p
     with engine.begin() as connection:
         connection.execute(update(subscribers).values(quiet_from=21 * 60, quiet_to=7 * 60 + 30))
     planned(engine, notice(valid_until=local(18, 12)))
-    assert await dispatched(engine, sandbox, local(17, 21)) == {("held", "own-quiet-hours"): 2}
-    assert await dispatched(engine, sandbox, local(18, 7, 29)) == {("held", "own-quiet-hours"): 2}
-    assert await dispatched(engine, sandbox, local(18, 7, 30)) == {("sent", "accepted"): 2}
+    assert await left_at(engine, sandbox, local(17, 21)) == {("held", "own-quiet-hours"): 2}
+    assert await left_at(engine, sandbox, local(18, 7, 29)) == {("held", "own-quiet-hours"): 2}
+    assert await left_at(engine, sandbox, local(18, 7, 30)) == {("sent", "accepted"): 2}
 
 
 async def test_what_is_urgent_overrides_a_persons_quiet_hours_and_a_rules_only_if_it_says_so(
@@ -157,7 +155,7 @@ async def test_what_is_urgent_overrides_a_persons_quiet_hours_and_a_rules_only_i
         night(priority=0, quiet_hours=""),
         night(priority=0, transition=2, kind="bulletin", template="correction"),
     )
-    assert await dispatched(sqlite_engine, sandbox, local(17, 23)) == {
+    assert await left_at(sqlite_engine, sandbox, local(17, 23)) == {
         ("sent", "accepted"): 2,
         ("held", "quiet-hours"): 2,
     }
@@ -170,7 +168,7 @@ async def test_quiet_hours_that_outlast_the_use_of_a_message_end_it(
     with sqlite_engine.begin() as connection:
         connection.execute(update(subscribers).values(quiet_from=21 * 60, quiet_to=7 * 60))
     planned(sqlite_engine, notice(valid_until=local(18, 5)))
-    assert await dispatched(sqlite_engine, sandbox, local(17, 22)) == {("suppressed", "only-in-quiet-hours"): 2}
+    assert await left_at(sqlite_engine, sandbox, local(17, 22)) == {("suppressed", "only-in-quiet-hours"): 2}
 
 
 def test_the_latest_event_by_a_moment(sqlite_engine: Engine) -> None:

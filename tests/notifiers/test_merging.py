@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine
 
 from notifiers import guard, releases
 from notifiers.approvals import Answered, approve
@@ -16,10 +16,9 @@ from notifiers.guard import Guard
 from notifiers.planner import _FanOut as FanOut
 from notifiers.planner import fan_out, plan
 from notifiers.releases import Released
-from notifiers.tables import attempts, ledger, notices
-from rules.notices import Notice
-from tests.notifiers.residents import person, rows, send
+from tests.notifiers.residents import forgotten, person, rows, send
 from tests.notifiers.samples import NOON, fill, notice
+from tests.notifiers.workplace import planned
 
 NOW_S = NOON.timestamp()
 RULES = {
@@ -27,11 +26,6 @@ RULES = {
     "next-door": notice(provinces=["24", "31"], rule="next-door"),
     "all": notice(provinces=["01", "24"], rule="all"),
 }
-
-
-def planned(engine: Engine, one: Notice) -> None:
-    with engine.begin() as connection:
-        plan(connection, one)
 
 
 def told(engine: Engine, guarded_by: Guard | None = None) -> Counter[tuple[str, str]]:
@@ -63,9 +57,7 @@ def test_whatever_the_order_and_wherever_a_dispatcher_comes_between_each_place_i
         assert heard == dict.fromkeys(
             [("both", "01"), ("both", "24"), ("many", "01"), ("many", "24"), ("many", "31"), ("one", "24")], 1
         ), (order, turns)
-        with engine.begin() as connection:
-            for table in (ledger, attempts, notices):
-                connection.execute(delete(table))
+        forgotten(engine)
 
 
 @pytest.mark.parametrize("bare_engine", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)

@@ -15,6 +15,7 @@ from notifiers.sandbox import Sandbox
 from notifiers.silences import LONGEST_S, Silence
 from rules.notices import Audience, notice_id
 from streams.errors import InputError
+from tests.notifiers.residents import another_place
 from tests.notifiers.samples import NOON, fill, notice
 from tests.notifiers.workplace import dispatching, email_channel, found, planned, sms_channel
 
@@ -43,13 +44,7 @@ def rows(engine: Engine) -> Counter[tuple[str, str, str]]:
 def test_a_province_is_quiet_and_who_lives_in_another_as_well_is_told(engine: Engine, tmp_path: Path) -> None:
     """S0000 lives in 01, S0001 in 24; S0002 of 01 has a second place in 24."""
     fill(engine, tmp_path, 3, 0)
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO subscriber_places (subscriber_id, place, province, kind, label) "
-                "VALUES ('S0002', 1, '24', 'province', '')"
-            )
-        )
+    another_place(engine, "S0002", 1, "24")
     quiet(engine, provinces=("01",))
     planned(engine, notice())
     assert rows(engine) == {
@@ -61,13 +56,7 @@ def test_a_province_is_quiet_and_who_lives_in_another_as_well_is_told(engine: En
 
 def test_two_silences_together_leave_nobody_between_them(engine: Engine, tmp_path: Path) -> None:
     fill(engine, tmp_path, 1, 0)
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO subscriber_places (subscriber_id, place, province, kind, label) "
-                "VALUES ('S0000', 1, '24', 'province', '')"
-            )
-        )
+    another_place(engine, "S0000", 1, "24")
     quiet(engine, provinces=("01",))
     quiet(engine, provinces=("24",))
     planned(engine, notice())

@@ -6,27 +6,20 @@ from functools import partial
 from itertools import permutations, product
 
 import pytest
-from sqlalchemy import Engine, delete, literal, select
+from sqlalchemy import Engine, literal, select
 
 from notifiers import standings
 from notifiers.database import reading
 from notifiers.place_lists import covers, meets, mentions, provinces_in, without
-from notifiers.planner import plan
-from notifiers.tables import attempts, ledger, notices
 from rules.notices import Notice
-from tests.notifiers.residents import person, rows, send
+from tests.notifiers.residents import forgotten, person, rows, send
 from tests.notifiers.samples import NOON, notice
 from tests.notifiers.test_last_look import event
+from tests.notifiers.workplace import planned
 
 NIGHT = "22:00-06:00"
 EPISODE = notice().episode
 MORNING_S = NOON.timestamp() + 12 * 3600 + 60  # 06:01 in Hà Nội
-
-
-def planned(engine: Engine, *wanted: Notice) -> None:
-    with engine.begin() as connection:
-        for one in wanted:
-            plan(connection, one)
 
 
 def night(provinces: str, **changes: object) -> Notice:
@@ -130,13 +123,6 @@ STORY = {
     "end of 24": end("24", hours=7, transition=3),
     "third": night("31", hours=8, transition=4),
 }
-
-
-def forgotten(engine: Engine) -> None:
-    """Nothing has been planned yet."""
-    with engine.begin() as connection:
-        for table in (ledger, attempts, notices):
-            connection.execute(delete(table))
 
 
 def test_whatever_the_order_of_planning_the_morning_says_the_same(engine: Engine) -> None:

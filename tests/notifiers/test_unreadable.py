@@ -10,25 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from notifiers import operators
 from notifiers.composer import Composer
 from notifiers.contacts import Vault
 from notifiers.messages import Absent, ExerciseMessage, Found, Unknowable
-from notifiers.operators import Occasion, OperatorEvent
+from notifiers.operators import Occasion
 from notifiers.sandbox import Sandbox
 from notifiers.tables import subscribers
 from tests.notifiers.samples import fill, notice
-from tests.notifiers.workplace import dispatching, email_channel, found, planned, sms_channel
+from tests.notifiers.workplace import Told, dispatching, email_channel, found, planned, sms_channel
 
 OTHER = Vault.from_secret("a secret of somebody else")
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[OperatorEvent]:
-    """What operators are told."""
-    events: list[OperatorEvent] = []
-    monkeypatch.setattr(operators, "tell", events.append)
-    return events
 
 
 def seal_with(engine: Engine, vault: Vault, **contacts: str) -> None:
@@ -44,7 +35,7 @@ def by_mail(engine: Engine) -> dict[str, tuple[str, str]]:
 
 
 async def test_one_unreadable_contact_fails_alone_and_operators_hear_of_it(
-    engine: Engine, sandbox: Sandbox, tmp_path: Path, told: list[OperatorEvent]
+    engine: Engine, sandbox: Sandbox, tmp_path: Path, told: Told
 ) -> None:
     """Before, it stopped the channel: its batch stayed claimed until the lease ended, and then came again."""
     fill(engine, tmp_path, 6, 0)
@@ -56,22 +47,22 @@ async def test_one_unreadable_contact_fails_alone_and_operators_hear_of_it(
     assert Counter(by_mail(engine).values()) == {("sent", "accepted"): 5, ("failed", "unreadable-contact"): 1}
     assert by_mail(engine)["S0000"] == ("failed", "unreadable-contact")
     assert len(sandbox.phone.messages) == 6
-    (event,) = told
+    (event,) = told.events
     assert (event.occasion, event.about) == (Occasion.UNREADABLE, "email")
     assert "S0000" in event.says
     assert "person0" not in event.says
 
 
 async def test_without_the_key_nothing_fails_and_all_goes_out_when_it_is_back(
-    engine: Engine, sandbox: Sandbox, tmp_path: Path, told: list[OperatorEvent]
+    engine: Engine, sandbox: Sandbox, tmp_path: Path, told: Told
 ) -> None:
     fill(engine, tmp_path, 4, 0)
     planned(engine, notice())
     async with dispatching(engine, [email_channel(sandbox.addresses)], vault=OTHER) as dispatcher:
         await dispatcher.drain(0.3)
     assert set(by_mail(engine).values()) == {("planned", "missing-key")}
-    assert {event.occasion for event in told} == {Occasion.CHANNEL_DOWN}
-    assert "contacts.keys" in told[0].remedy
+    assert {event.occasion for event in told.events} == {Occasion.CHANNEL_DOWN}
+    assert "contacts.keys" in told.events[0].remedy
     async with dispatching(engine, [email_channel(sandbox.addresses)]) as dispatcher:
         await dispatcher.drain(2)
     assert set(by_mail(engine).values()) == {("sent", "accepted")}

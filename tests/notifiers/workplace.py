@@ -26,7 +26,7 @@ from notifiers.pace import Backoff
 from notifiers.planner import plan
 from notifiers.renderer import Renderer
 from notifiers.reports import deliveries
-from notifiers.sandbox import ACCOUNT_SID, AUTH_TOKEN, Addresses
+from notifiers.sandbox import ACCOUNT_SID, AUTH_TOKEN, Addresses, Sandbox
 from notifiers.tables import attempts
 from rules.notices import Notice
 from streams.clock import Clock, ManualClock
@@ -124,6 +124,22 @@ async def dispatching(
         yield dispatcher
     finally:
         await dispatcher.close()
+
+
+async def dispatched(engine: Engine, sandbox: Sandbox, now_s: float, patience_s: float = 5.0) -> dict[str, int]:
+    """Send by SMS and mail what is due at a moment. Returns how much is left of it, by state."""
+    channels = [sms_channel(sandbox.addresses), email_channel(sandbox.addresses)]
+    async with dispatching(engine, channels, now_s=now_s) as dispatcher:
+        return await dispatcher.drain(patience_s)
+
+
+async def arrived(sandbox: Sandbox, number: int) -> None:
+    """Return when so many SMS have come, or fail."""
+    for _ in range(400):
+        if len(sandbox.phone.messages) >= number:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{len(sandbox.phone.messages)} of {number} messages")
 
 
 def planned(engine: Engine, *notices: Notice) -> None:
