@@ -102,13 +102,14 @@ def _work(spec: StageSpec, topics: Topics, chance: random.Random) -> None:
         if chance.random() < CRASHES:
             del runners[number]  # the state of this batch is lost: it comes again
             continue
-        _apply(durable[number], work.writes)
+        apply_writes(durable[number], work.writes)
         runner.settle()
         if runner.next_offset == len(waiting):
             todo.remove(number)
 
 
-def _apply(durable: dict[str, bytes], writes: Sequence[tuple[str, bytes | None]]) -> None:
+def apply_writes(durable: dict[str, bytes], writes: Sequence[tuple[str, bytes | None]]) -> None:
+    """What the changelog of a table does with the writes of a batch."""
     for key, value in writes:
         if value is None:
             durable.pop(key, None)

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from airshed.cli import app
 from airshed.configuration import load
@@ -16,19 +15,17 @@ from notifiers.escalation import EscalationPlan
 from notifiers.escalations import tick
 from notifiers.guard import Guard
 from notifiers.planner import plan
-from tests.notifiers.samples import NOON, fill, notice
+from tests.airshed.installations import called, installed
+from tests.notifiers.samples import NOON, notice
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "airshed.toml").write_text('stations = "stations.csv"\n', encoding="utf-8")
-    (tmp_path / "stations.csv").write_text("station_id,lat,lon,province\n", encoding="utf-8")
-    fill(database_of(load(tmp_path / "airshed.toml")), tmp_path, 4, 1)
-    return tmp_path
+    return installed(tmp_path, 4, 1)
 
 
 def run(folder: Path, *words: str) -> tuple[int, str]:
-    answer = CliRunner().invoke(app, [*words, "--config", str(folder / "airshed.toml")])
+    answer = called(app, folder, *words)
     return answer.exit_code, answer.output
 
 

@@ -6,29 +6,26 @@ import json
 from pathlib import Path
 
 from sqlalchemy import update
-from typer.testing import CliRunner
 
 from airshed.commands.notices import app
 from airshed.configuration import load
 from airshed.local.live import database_of
 from notifiers.planner import plan
 from notifiers.tables import ledger
-from tests.notifiers.samples import fill, notice
+from tests.airshed.installations import called, installed
+from tests.notifiers.samples import notice
 
 AT = "2026-01-17T12:30+07:00"
 
 
 def run(folder: Path, *words: str) -> tuple[int, str]:
-    answer = CliRunner().invoke(app, [*words, "--config", str(folder / "airshed.toml"), "--at", AT])
+    answer = called(app, folder, *words, "--at", AT)
     return answer.exit_code, answer.output
 
 
 def test_take_a_warning_back(tmp_path: Path) -> None:
-    (tmp_path / "airshed.toml").write_text('stations = "stations.csv"\n', encoding="utf-8")
-    (tmp_path / "stations.csv").write_text("station_id,lat,lon,province\n", encoding="utf-8")
     wrong = notice()
-    engine = database_of(load(tmp_path / "airshed.toml"))
-    fill(engine, tmp_path, 2, 0)
+    engine = database_of(load(installed(tmp_path, 2, 0) / "airshed.toml"))
     with engine.begin() as connection:
         plan(connection, wrong)
         connection.execute(update(ledger).where(ledger.c.channel == "sms").values(state="sent", reason="accepted"))
@@ -40,11 +37,8 @@ def test_take_a_warning_back(tmp_path: Path) -> None:
 
 
 def test_two_officers_release_what_waits(tmp_path: Path) -> None:
-    (tmp_path / "airshed.toml").write_text('stations = "stations.csv"\n', encoding="utf-8")
-    (tmp_path / "stations.csv").write_text("station_id,lat,lon,province\n", encoding="utf-8")
     one = notice("request", recipients="facilities", approval="two-officers")
-    engine = database_of(load(tmp_path / "airshed.toml"))
-    fill(engine, tmp_path, 0, 2)
+    engine = database_of(load(installed(tmp_path, 0, 2) / "airshed.toml"))
     with engine.begin() as connection:
         plan(connection, one)
     code, listed = run(tmp_path, "list")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
 from airshed.cli import app
 from airshed.configuration import load
@@ -22,6 +21,7 @@ from rules.loading import load_pack
 from rules.notices import Notice, NoticeProvince
 from streams.clock import SystemClock
 from streams.errors import AirshedError
+from tests.airshed.installations import called
 from tests.notifiers.samples import notice
 from tests.notifiers.test_cap import Voice, read, texts
 from tests.streams.test_geography import region, square
@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *words: str) -> tuple[int, str]:
-    answer = CliRunner().invoke(app, [*words, "--config", str(folder / "airshed.toml")])
+    answer = called(app, folder, *words)
     refused = isinstance(answer.exception, AirshedError)  # which `airshed` prints, and ends with 1
     return answer.exit_code, f"{answer.output}{answer.exception if refused else ''}"
 

@@ -7,27 +7,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from airshed.commands.silences import app
-from airshed.configuration import load
-from airshed.local.live import database_of
 from streams.errors import InputError
-from tests.notifiers.samples import fill
+from tests.airshed.installations import called, installed
 
 WHO = ("--officer", "Duty 7", "--reason", "kiln shut down")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "airshed.toml").write_text('stations = "stations.csv"\n', encoding="utf-8")
-    (tmp_path / "stations.csv").write_text("station_id,lat,lon,province\n", encoding="utf-8")
-    fill(database_of(load(tmp_path / "airshed.toml")), tmp_path, 1, 1)
-    return tmp_path
+    return installed(tmp_path, 1, 1)
 
 
 def run(folder: Path, *words: str) -> tuple[int, str]:
-    answer = CliRunner().invoke(app, [*words, "--config", str(folder / "airshed.toml")])
+    answer = called(app, folder, *words)
     if isinstance(answer.exception, InputError):
         raise answer.exception
     return answer.exit_code, answer.output

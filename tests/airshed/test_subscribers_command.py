@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from airshed.commands.subscribers import app
+from tests.airshed.installations import called, installed
 
 FILE = """subscriber_id,places,phone,email,consent_source,consent_date
 lan,01; trường = 21.03 105.85 20,0912345678,lan@example.org,form,2026-01-15
@@ -19,14 +19,12 @@ nobody,99,0912345670,,form,2026-01-15
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "airshed.toml").write_text('stations = "stations.csv"\n', encoding="utf-8")
-    (tmp_path / "stations.csv").write_text("station_id,lat,lon,province\n", encoding="utf-8")
     (tmp_path / "people.csv").write_text(FILE, encoding="utf-8")
-    return tmp_path
+    return installed(tmp_path)
 
 
 def run(folder: Path, *words: str, typed: str | None = None) -> tuple[int, str]:
-    answer = CliRunner().invoke(app, [*words, "--config", str(folder / "airshed.toml")], input=typed)
+    answer = called(app, folder, *words, typed=typed)
     for contact in ("0912345678", "912345678", "lan@example.org"):
         assert contact not in answer.output
     return answer.exit_code, answer.stdout

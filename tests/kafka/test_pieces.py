@@ -26,6 +26,7 @@ from streams.schemas import Mark
 from streams.topics import READINGS, REJECTED
 from streams.transport.batches import FinishedOffsets, Partition
 from streams.transport.partitions import partition_of
+from tests.airshed.agents import apply_writes
 from tests.kafka.counting import Item, moment, specs
 
 HERE = Partition(READINGS, 0)
@@ -137,16 +138,8 @@ def _undisturbed() -> tuple[list[Any], dict[str, bytes]]:
     durable: dict[str, bytes] = {}
     runner = StageRunner(specs(SETTINGS)[0], 0, durable)
     work = runner.take(_messages())
-    _apply(durable, work.writes)
+    apply_writes(durable, work.writes)
     return work.outgoing, durable
-
-
-def _apply(durable: dict[str, bytes], writes: Sequence[tuple[str, bytes | None]]) -> None:
-    for key, value in writes:
-        if value is None:
-            durable.pop(key, None)
-        else:
-            durable[key] = value
 
 
 @given(st.lists(st.integers(1, 28), max_size=6), st.lists(st.integers(0, 30), max_size=6))
@@ -162,7 +155,7 @@ def test_fetches_of_any_size_and_crashes_after_any_call_end_in_the_same_state(
         for piece in _pieces(messages, cuts):
             work = runner.take(piece)
             heard += work.outgoing
-            _apply(durable, work.writes if crash is None else _whole_calls(work.writes, crash))
+            apply_writes(durable, work.writes if crash is None else _whole_calls(work.writes, crash))
             if crash is not None:
                 break
             runner.settle()

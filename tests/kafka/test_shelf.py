@@ -6,13 +6,11 @@ import asyncio
 import json
 import time
 import urllib.request
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from airshed.kafka.broker import Broker, free_port
@@ -21,8 +19,9 @@ from rules.activating import Order, activate
 from rules.activations import BEGINNING
 from rules.loading import PackFile, pack_file
 from streams.schemas import Mark
+from tests.kafka.cluster import Installation
 from tests.kafka.test_services import configured, hand_over, last_mark, sequence, wait_for_the_last_mark, worker
-from tests.runtimes.installation import run, sandbox_process, write_recording
+from tests.runtimes.installation import run, sandbox_process, until, write_recording
 
 SAME_BYTES = ("index.csv", "provinces.csv", "episodes.jsonl", "notices.jsonl")
 
@@ -70,6 +69,7 @@ def test_a_pack_that_takes_over_half_way_with_a_kill_in_between(
     events = replayed(recording, tmp_path / "local", "--rules", str(whole))
     assert {event["pack"] for event in events} > {"vietnam-2026@77"}
 
+    topics = Installation(settings, tmp_path)
     registry, items = sequence(recording)
     middle = next(n for n, item in enumerate(items) if isinstance(item, Mark) and item.time >= hour) - 3
     first = items[: middle + 1]
@@ -81,7 +81,7 @@ def test_a_pack_that_takes_over_half_way_with_a_kill_in_between(
             asyncio.run(hand_over(settings, registry, first))
             wait_for_the_last_mark(settings, last_mark(first), process, log)
             # a wrong pack, dropped into the running system: a metric, a log line and the author's screen, nothing else
-            before, written = at_rest(port), topic_ends(settings)
+            before, written = at_rest(port), topic_ends(topics)
             assert before["airshed_pack_reload_successful"] == 1
             (shelf / "wrong.yaml").write_bytes(new.raw.replace(b"enter: 191", b"enter: high"))
             until_logged("wrong.yaml:", log)
@@ -92,13 +92,13 @@ def test_a_pack_that_takes_over_half_way_with_a_kill_in_between(
                 # whoever is configured to hear of it; here is nobody
                 "airshed_operator_events_total{'occasion': 'pack-rejected', 'outcome': 'nobody'}": 1,
             }
-            assert topic_ends(settings) == written
+            assert topic_ends(topics) == written
             status = json.loads(run("rules", "status", "--kafka", "--config", str(config), "--json").stdout)
             assert [refused["field"] for refused in status["refused"]] == ["airshed.levels[1].enter"]
             assert status["in_force"] == pack_file("vietnam-2026").parsed().reference
             assert process.poll() is None
             (shelf / "wrong.yaml").unlink()
-            until(lambda: at_rest(port)["airshed_pack_reload_successful"] == 1)
+            until(lambda: at_rest(port)["airshed_pack_reload_successful"] == 1, log)
             ordered(shelf, new, hour, opened["episode"])
             until_logged("vietnam-2026@77", log)
             asyncio.run(hand_over(settings, registry, items[middle + 1 : middle + 40]))
@@ -120,15 +120,8 @@ def test_a_pack_that_takes_over_half_way_with_a_kill_in_between(
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "local" / name).read_bytes(), name
 
 
-def until(holds: Callable[[], bool], says: Callable[[], object] = lambda: "", seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, says()
-        time.sleep(0.1)
-
-
 def until_logged(text: str, log: Path) -> None:
-    until(lambda: text in log.read_text(encoding="utf-8"), lambda: log.read_text(encoding="utf-8"))
+    until(lambda: text in log.read_text(encoding="utf-8"), log)
 
 
 def at_rest(port: int) -> dict[str, float]:
@@ -141,7 +134,7 @@ def at_rest(port: int) -> dict[str, float]:
         before, latest = latest, scraped(port)
         return latest == before
 
-    until(still, lambda: latest)
+    until(still)
     return latest
 
 
@@ -154,11 +147,6 @@ def scraped(port: int) -> dict[str, float]:
     return {f"{s.name}{s.labels or ''}": s.value for s in ours}
 
 
-def topic_ends(settings: KafkaSettings) -> dict[str, int]:
-    """How much lies in each topic of the installation."""
-    consumer = KafkaConsumer(bootstrap_servers=settings.bootstrap)
-    try:
-        parts = [TopicPartition(topic.name, n) for topic in settings.topics() for n in range(topic.partitions)]
-        return {f"{part.topic}/{part.partition}": end for part, end in consumer.end_offsets(parts).items()}
-    finally:
-        consumer.close()
+def topic_ends(installation: Installation) -> dict[str, dict[int, int]]:
+    """How much lies in each topic."""
+    return {topic.name: installation.ends(topic.name) for topic in installation.settings.topics()}

@@ -24,9 +24,8 @@ from airshed.kafka.export import read_topic
 from airshed.kafka.services import ingest_recorded, worker
 from airshed.kafka.settings import KafkaSettings
 from airshed.kafka.stages import mark_in
+from airshed.rejections import write_tidy
 from airshed.trials import AS_GIVEN
-from streams.clock import utc
-from streams.schemas import POLLUTANTS
 from streams.topics import NOTICES
 from tests.airshed.cases import CASES, Case
 from tests.kafka.cluster import distinct
@@ -50,8 +49,8 @@ def test_every_case_is_as_expected_over_a_broker_and_says_the_same_bytes(
 ) -> None:
     kafka = replace(settings, partitions=2)
     apply_topics(kafka)
-    write(case, tmp_path)
-    uvloop.run(served(configured(case, kafka, tmp_path), kafka, tmp_path, case.sequence()[-1].time))
+    readings = write(case, tmp_path)
+    uvloop.run(served(configured(case, kafka, tmp_path), kafka, readings, case.sequence()[-1].time))
     case.assert_as_expected(distinct(value for value in read_topic(kafka, NOTICES) if mark_in(value) is None))
 
 
@@ -71,26 +70,20 @@ def configured(case: Case, kafka: KafkaSettings, folder: Path) -> Configuration:
     )
 
 
-def write(case: Case, folder: Path) -> None:
-    """Stations and readings of a case, as an operator has them."""
+def write(case: Case, folder: Path) -> Path:
+    """Stations and readings of a case, as an operator has them. Returns the file of the readings."""
     stations = case.registry.stations
     with (folder / "stations.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("station_id", "lat", "lon", "province", "zone"))
         rows.writerows((s.code, s.lat, s.lon, s.province, s.zone) for s in stations)
-    batch = case.readings
-    columns = (batch.station.tolist(), batch.pollutant.tolist(), batch.time_s.tolist(), batch.value.tolist())
-    with (folder / "readings.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("station_id", "pollutant", "time", "value", "unit"))
-        for row, pollutant, time_s, value in zip(*columns, strict=True):
-            rows.writerow((stations[row].code, POLLUTANTS[pollutant], utc(time_s).isoformat(), value, "ug/m3"))
+    return write_tidy(folder, case.readings, case.registry)
 
 
-async def served(settings: Configuration, kafka: KafkaSettings, folder: Path, end: datetime) -> None:
+async def served(settings: Configuration, kafka: KafkaSettings, readings: Path, end: datetime) -> None:
     """``airshed ingest --readings`` and ``airshed worker``, until the rules have judged everything."""
     stop = asyncio.Event()
-    await ingest_recorded(settings, folder / "readings.csv", stop)
+    await ingest_recorded(settings, readings, stop)
     working = asyncio.create_task(worker(settings, stop, name="one"))
     waiting = asyncio.create_task(judged(kafka, end))
     done, _ = await asyncio.wait([working, waiting], timeout=WAIT_S, return_when=asyncio.FIRST_COMPLETED)

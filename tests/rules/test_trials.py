@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -11,22 +10,18 @@ from typer.testing import CliRunner
 from airshed.commands.rules import app
 from airshed.commands.rules_test import beside
 from airshed.trials import differences, pm25_of_index, readings_of, stations_of
-from rules.loading import load_pack, packaged_packs
+from rules.loading import packaged_packs
 from rules.trials import course, read_trials
 from streams.errors import PackError
+from tests.airshed.cases import CASES, Case
 
-FOLDER = Path(str(resources.files("rules") / "packs" / "tests"))
-PACKS = {name: load_pack(name) for name in packaged_packs()}
-FILES = {name: read_trials(FOLDER / f"{name}.yaml", pack) for name, pack in PACKS.items()}
+PACKS = {case.pack.name: case.pack for case in CASES}
+FILES = {case.pack.name: case.file for case in CASES}
 
 
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [(name, number) for name, file in FILES.items() for number in range(len(file.cases))],
-    ids=[f"{name}: {trial.name}" for name, file in FILES.items() for trial in file.cases],
-)
-def test_every_case_comes_out_as_expected(name: str, number: int) -> None:
-    found = differences(FILES[name], number, PACKS[name])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_case_comes_out_as_expected(case: Case) -> None:
+    found = differences(case.file, case.number, case.pack)
     assert [f"{difference.place}: {difference.message}" for difference in found] == []
 
 

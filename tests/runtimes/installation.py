@@ -9,8 +9,9 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,3 +129,11 @@ def settled(deliveries: Path) -> list[dict[str, object]]:
     """Deliveries of a file without the reason: a message whose answer was lost and found again says so there."""
     lines = deliveries.read_text(encoding="utf-8").splitlines()
     return [{key: value for key, value in json.loads(line).items() if key != "reason"} for line in lines]
+
+
+def until(holds: Callable[[], bool], log: Path | None = None, seconds: float = 60.0) -> None:
+    """Return when it holds; fails with what the service has logged."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, log.read_text(encoding="utf-8") if log and log.exists() else "no log"
+        time.sleep(0.1)

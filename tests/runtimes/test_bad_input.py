@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from rules.loading import packaged_packs
-from tests.runtimes.installation import run, start
+from tests.runtimes.installation import run, start, until
 
 STATIONS = """station_id,name,lat,lon,province,agency
 HN_KHI_01,Hà Nội 01,21.03,105.85,Hà Nội,Sở NN&MT
@@ -100,13 +99,6 @@ def reachable(url: str) -> bool:
         return get(url)[0] == 200
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
-
-
-def until(condition: Any, log: Path, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, log.read_text(encoding="utf-8") if log.exists() else "no log"
-        time.sleep(0.1)
 
 
 def counted(base: str) -> float:

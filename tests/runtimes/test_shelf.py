@@ -9,8 +9,8 @@ import pytest
 
 from airshed.reloading import LOOK_EVERY_S
 from rules.loading import pack_file
-from tests.runtimes.installation import run
-from tests.runtimes.test_bad_input import counted, drop, full_hour, get, install, running, tidy, until
+from tests.runtimes.installation import run, until
+from tests.runtimes.test_bad_input import counted, drop, full_hour, get, install, running, tidy
 
 SHELF = '[rules]\nfolder = "rules"\n'
 
