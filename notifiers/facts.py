@@ -13,9 +13,11 @@ from babel.dates import format_datetime
 from babel.lists import format_list
 from babel.numbers import format_decimal
 
-from notifiers.words import GROUPS, LANGUAGES, STANDARDS, advice, category, wording
+from notifiers.words import GROUPS, LANGUAGES, STANDARDS, advice, category, rung, wording
 from rules.notices import ExerciseNotice, Notice, NoticeProvince
 
+_FAIR_RUNG = 1
+"""The worst rung of advice on which nobody but very sensitive people need change anything: VN_AQI up to 100."""
 _FACILITY_IN_SMS = 40  # characters of a facility's name an SMS can spare; its duty officer knows the plant
 
 
@@ -65,7 +67,7 @@ def facts(notice: Notice, language: str, addressee: Addressee, link: str) -> dic
     shown = _worst(mine) if mine else worst
     said = advice(standard, shown, language)
     words = wording(language)
-    still = [province for province in mine if province.level > 0]
+    still = [province for province in mine if _is_still_poor(province, standard)]
     inside = [province for province in notice.provinces if province.level > 0]
     return {
         **_notice(notice, language),
@@ -132,6 +134,12 @@ def _province(province: NoticeProvince, standard: str, language: str) -> dict[st
         "colour": band.colour,
         "ink": band.ink,
     }
+
+
+def _is_still_poor(province: NoticeProvince, standard: str) -> bool:
+    """Whether its air has not recovered. A level is held for some hours after the air has: who reads an index of 44 is
+    not told that the air is poor."""
+    return province.level > 0 and rung(standard, province.index) > _FAIR_RUNG
 
 
 def _worst(provinces: Sequence[NoticeProvince]) -> int | None:

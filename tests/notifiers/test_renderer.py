@@ -99,8 +99,8 @@ def test_every_sms_fits(template: str, language: str, index: int | None, exercis
 @pytest.mark.parametrize(
     ("template", "kind", "language", "recovered", "not_yet"),
     [
-        ("all-clear", "all-clear", "vi", "HA NOI: het canh bao khong khi lien tinh. VN_AQI 310", "chua tot len"),
-        ("all-clear", "all-clear", "en", "HANOI: air pollution warning has ended. VN_AQI 310", "air here still poor"),
+        ("all-clear", "all-clear", "vi", "HA NOI: het canh bao khong khi lien tinh. VN_AQI", "chua tot len"),
+        ("all-clear", "all-clear", "en", "HANOI: air pollution warning has ended. VN_AQI", "air here still poor"),
         ("release", "all-clear", "vi", "Co the van hanh binh thuong", "giu phat thai thap nhat co the"),
         ("release", "all-clear", "en", "Normal operation within your permit.", "keep emissions low"),
     ],
@@ -114,16 +114,21 @@ def test_an_end_does_not_call_bad_air_good(
     )
     bad = msgspec.structs.replace(hanoi, level=3, level_name="emergency")
     recipients = "facilities" if template == "release" else "residents"
+    words = {"vi": ("Hà Nội thì chưa", "chưa tốt trở lại"), "en": ("Hanoi has not yet", "has not recovered yet")}
+    not_recovered = words[language][template == "release"]
     person = Addressee(contact="", province="01", facility="F" if template == "release" else "")
+    clean = msgspec.structs.replace(bad, index=44, index_24h=160)  # its level is held for some hours yet
     said = []
-    for province in (hanoi, bad):
+    for province in (hanoi, bad, clean):
         over = notice(kind, template=template, recipients=recipients, level=0, provinces=["01"])
         over = msgspec.structs.replace(over, provinces=[province])
         sms = RENDERER.sms(over, language, person, "").body
         letter = RENDERER.letter(over, language, person, "")
         said.append((recovered in sms, not_yet in sms, letter.text))
-    assert [(ended, still) for ended, still, _ in said] == [(True, False), (False, True)]
+    assert [(ended, still) for ended, still, _ in said] == [(True, False), (False, True), (True, False)]
     assert said[0][2] != said[1][2]
+    assert not_recovered in said[1][2]
+    assert not_recovered not in said[2][2]
 
 
 @pytest.mark.parametrize(("template", "language", "index", "exercise", "province"), COMBINATIONS)
